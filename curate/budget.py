@@ -1,0 +1,63 @@
+"""Budgets: how much to keep, as people write it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .errors import ConfigError
+
+_NUMBER = r"(?P<number>\d+(?:\.\d+)?)"
+_ABSOLUTE = re.compile(_NUMBER + r"\s*(?P<scale>[KMGTB]?)\s*(?P<unit>docs?|tok(?:ens?)?|bytes)")
+_SHARE = re.compile(_NUMBER + r"\s*%\s*(?P<unit>docs?|tok(?:ens?)?|bytes)?")
+_SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
+_UNITS = {"d": "documents", "t": "tokens", "b": "bytes"}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """An amount, or a share of all documents that have a score.
+
+    Attributes:
+        amount: > 0; a share is in (0, 1].
+        unit: "documents", "tokens" or "bytes".
+        is_share: whether ``amount`` is a share.
+    """
+
+    amount: float
+    unit: str
+    is_share: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read "30%", "30%tok", "20000docs", "5Mtok", "1.5Gbytes".
+
+        Raises:
+            ConfigError: not a budget, zero, or more than everything.
+        """
+        share, absolute = _SHARE.fullmatch(text.strip()), _ABSOLUTE.fullmatch(text.strip())
+        found = share or absolute
+        if found is None:
+            raise ConfigError(
+                f"{text!r} is not a budget. Write a share (30%, 30%tok) or an amount (20000docs, "
+                f"5Mtok, 1.5Gbytes)."
+            )
+        amount = float(found["number"])
+        amount = amount / 100 if share else amount * _SCALES[absolute["scale"]]  # type: ignore[index]
+        if amount <= 0 or (share and amount > 1):
+            raise ConfigError(f"A budget must be above 0, and a share at most 100%. Got {text!r}.")
+        return cls(amount, _UNITS[(found["unit"] or "d")[0]], share is not None)
+
+
+def parse_tokens(text: str | int) -> int:
+    """A number of tokens: 5000000, "5M" or "5Mtok".
+
+    Raises:
+        ConfigError: not a number of tokens.
+    """
+    written = str(text).strip()
+    bare = re.fullmatch(_NUMBER + r"\s*[KMGTB]?", written)
+    budget = Budget.parse(f"{written}tok" if bare else written)
+    if budget.is_share or budget.unit != "tokens":
+        raise ConfigError(f"Wanted a number of tokens, such as 5M or 5Mtok. Got {text!r}.")
+    return round(budget.amount)

@@ -1,0 +1,169 @@
+"""What a corpus is: shards, their domains, and documents in batches of (row, key, text).
+
+A *shard* is one file. Its *name* is its path below the directory (or the fixed part of the glob)
+that was given, and is what every table written about it is called. A *domain* comes from a column,
+or is the first directory of the shard's name.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import fsspec
+import xxhash
+
+from .errors import CorpusError, ShardError
+
+FORMATS = {
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".jsonl.gz": "jsonl",
+    ".jsonl.zst": "jsonl",
+    ".arrow": "arrow",
+}
+NO_DOMAIN = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Where the shards are, and which columns hold what.
+
+    Attributes:
+        inputs: files, directories (searched to any depth), globs, or fsspec URLs of these.
+        text_column: holds the text of a document.
+        id_column: holds its id. None: "id" where a shard has such a column, else documents are
+            known by shard name and row.
+        domain_column: holds its domain. None: the first directory of the shard's name.
+        max_document_bytes: a longer document is not scored; its reason is "too_long".
+    """
+
+    inputs: tuple[str, ...]
+    text_column: str = "text"
+    id_column: str | None = None
+    domain_column: str | None = None
+    max_document_bytes: int = 4 * 2**20
+
+    @cached_property
+    def shards(self) -> list[Shard]:
+        """Every shard, sorted by name.
+
+        Raises:
+            CorpusError: nothing found, or two shards of one name.
+        """
+        if not self.inputs:
+            raise CorpusError("No input was given. Name a file, a directory, a glob or a URL.")
+        by_name: dict[str, Shard] = {}
+        for given in self.inputs:
+            for shard in _expand(given):
+                other = by_name.setdefault(shard.name, shard)
+                if other.url != shard.url:
+                    raise CorpusError(
+                        f"Two shards have the name {shard.name!r}: {other.url} and {shard.url}. "
+                        f"Their tables would overwrite each other. Give their common parent "
+                        f"directory as one input, or rename one."
+                    )
+        return [by_name[name] for name in sorted(by_name)]
+
+    def reading(self) -> dict[str, Any]:
+        """How documents are read, as plain JSON values; where they are does not matter."""
+        return {key: value for key, value in asdict(self).items() if key != "inputs"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One file of documents.
+
+    Attributes:
+        url: path or fsspec URL.
+        name: path below the input it was found in, with forward slashes.
+        suffix: one of `FORMATS`.
+    """
+
+    url: str
+    name: str
+    suffix: str
+
+    @property
+    def domain(self) -> str:
+        """The first directory of the name; "all" where it has none."""
+        head, _, rest = self.name.partition("/")
+        return head if rest else NO_DOMAIN
+
+    def open(self) -> Any:
+        """The raw bytes, as a binary file.
+
+        Raises:
+            ShardError: the file cannot be opened.
+        """
+        try:
+            return fsspec.open(self.url, "rb").open()
+        except OSError as error:
+            raise ShardError(f"{self.url}: cannot be opened: {error}") from error
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """``<bytes>:<xxh3-128 of the content>``; reads the file once."""
+        digest, size = xxhash.xxh3_128(), 0
+        with self.open() as stream:
+            while chunk := stream.read(1 << 22):
+                digest.update(chunk)
+                size += len(chunk)
+        return f"{size}:{digest.hexdigest()}"
+
+
+def document_key(document_id: str) -> int:
+    """The 64-bit key of a document: xxh3 of its id, whatever file it is in."""
+    return xxhash.xxh3_64_intdigest(document_id.encode("utf-8", "surrogatepass"))
+
+
+def _suffix(path: str) -> str | None:
+    name = posixpath.basename(path)
+    if name.startswith((".", "_")):
+        return None
+    return next((s for s in sorted(FORMATS, key=len, reverse=True) if name.endswith(s)), None)
+
+
+def _expand(given: str) -> list[Shard]:
+    """The shards one input stands for."""
+    fs, path = fsspec.core.url_to_fs(given)
+    is_glob = any(c in path for c in "*?[") and not fs.exists(path)
+    if is_glob:
+        fixed = path[: min(path.find(c) for c in "*?[" if c in path)]
+        base, paths = posixpath.dirname(fixed), [p for p in fs.glob(path) if fs.isfile(p)]
+    elif fs.isdir(path):
+        base, paths = path.rstrip("/"), fs.find(path)
+    elif fs.exists(path):
+        base, paths = posixpath.dirname(path), [path]
+    else:
+        raise CorpusError(f"{given}: no such file or directory.")
+    found = (_shard(fs, base, p) for p in sorted(paths) if not _hidden(p, base))
+    shards = [shard for shard in found if shard is not None]
+    if not shards:
+        raise CorpusError(_nothing(given, paths))
+    return shards
+
+
+def _hidden(path: str, base: str) -> bool:
+    below = posixpath.relpath(path, base) if base else path
+    return any(part.startswith((".", "_")) for part in below.split("/"))
+
+
+def _shard(fs: Any, base: str, path: str) -> Shard | None:
+    suffix = _suffix(path)
+    if suffix is None:
+        return None
+    local = "file" in ([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
+    name = posixpath.relpath(path, base) if base else path
+    return Shard(url=path if local else fs.unstrip_protocol(path), name=name, suffix=suffix)
+
+
+def _nothing(given: str, paths: Sequence[str]) -> str:
+    wanted = ", ".join(FORMATS)
+    if not paths:
+        return f"{given}: nothing there. Wanted at least one shard ({wanted})."
+    some = ", ".join(sorted(posixpath.basename(p) for p in paths)[:3])
+    return f"{given}: none of its {len(paths)} files is a shard ({wanted}). Found {some}."

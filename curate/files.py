@@ -1,0 +1,122 @@
+"""Files that are whole or not there, directories with one writer, and what a run was made of."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import xxhash
+from filelock import FileLock, Timeout
+
+from .errors import ConfigError
+
+_VERSIONS = ("curate-lm", "numpy", "pyarrow", "torch", "transformers", "scikit-learn")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path that becomes ``path`` in one step, once the block ends without error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    yield temporary
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain values as JSON, keys sorted, whole or not at all."""
+    with whole(path) as temporary:
+        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read what `write_json` wrote.
+
+    Raises:
+        ConfigError: not there, or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: not there. Was the step before this one run?") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not JSON ({error}).") from error
+
+
+def digest(value: Any) -> str:
+    """xxh3-128 of plain values, the same on every machine."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides a number."""
+    return {name: version(name) for name in _VERSIONS}
+
+
+def local_directory(out: str | Path) -> Path:
+    """An output directory, made where it is not there.
+
+    Raises:
+        ConfigError: a URL, or a file of that name.
+    """
+    if "://" in str(out):
+        raise ConfigError(f"{out}: outputs are written to local directories. Give a path.")
+    path = Path(out)
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{out}: is a file. Give a directory to write to.")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def only_writer(directory: Path) -> Iterator[None]:
+    """Hold a directory against a second run; the system lets go of it when a process dies.
+
+    Raises:
+        ConfigError: another run is writing there.
+    """
+    lock = FileLock(directory / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfigError(
+            f"{directory}: another run is writing there. Wait for it, or give another directory."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def claim(directory: Path, name: str, config: dict[str, Any]) -> None:
+    """Record the configuration a directory is written with; refuse another one.
+
+    Raises:
+        ConfigError: the directory holds the work of another configuration; names what differs.
+    """
+    path = directory / name
+    if path.exists():
+        before = read_json(path)
+        differing = sorted(
+            key for key in {*before, *config} if before.get(key) != config.get(key)
+        )
+        if differing:
+            changes = "; ".join(f"{k}: {before.get(k)!r} → {config.get(k)!r}" for k in differing)
+            raise ConfigError(
+                f"{directory} was written with another configuration ({_short(changes)}). "
+                f"Give another directory, or delete this one."
+            )
+    else:
+        write_json(path, config)
+
+
+def _short(text: str, most: int = 400) -> str:
+    return text if len(text) <= most else text[:most] + " …"

@@ -1,0 +1,1 @@
+"""Stages: the verbs of the command line as plain functions."""

@@ -1,0 +1,191 @@
+"""Score every document of a corpus: shards in, score tables out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from scorers.base import FittableScorer, Scored, Scorer
+
+from ..corpus import Corpus, Shard
+from ..engines.local import read_ahead
+from ..errors import ConfigError, CorpusError, ShardError
+from ..files import digest, local_directory, only_writer, write_json
+from ..readers import Batch, read
+from ..tables import REPORT, ScoreStore, ShardWriter, reason_counts, score_table
+
+Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+@dataclass
+class ScoreReport:
+    """Documents in = scored + without a score, by reason.
+
+    Attributes:
+        scorer: name.
+        documents: documents in the shards that could be read.
+        scored: with a score.
+        reasons: how many have none, by reason.
+        first: where each reason stands first, "shard row n".
+        failed: shards that could not be read, name -> why.
+    """
+
+    scorer: str
+    documents: int = 0
+    scored: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def add(self, shard: str, table: Any) -> None:
+        """Count the table of one shard."""
+        self.documents += table.num_rows
+        self.scored += table.num_rows - table["score"].null_count
+        found = reason_counts(table)
+        self.reasons.update(found)
+        for reason in found:
+            at = pc.index(table["reason"].cast("string"), reason).as_py()
+            self.first.setdefault(reason, f"{shard} row {at}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**vars(self), "reasons": dict(sorted(self.reasons.items()))}
+
+
+def score(
+    corpus: Corpus,
+    scorer: Scorer | FittableScorer,
+    out: str | Path,
+    *,
+    chunk_rows: int = 1024,
+    progress: Progress = silent,
+) -> ScoreReport:
+    """Score each shard into ``out/<scorer>/``, going on where an earlier run stopped.
+
+    Args:
+        corpus: what to read.
+        scorer: one with ``fit`` sees all texts once before it scores.
+        out: local directory.
+        chunk_rows: documents scored together and written as one part.
+        progress: told each finished shard.
+
+    Raises:
+        ConfigError: ``out`` holds tables of another configuration, or another run writes there.
+        CorpusError: no shard at all could be read.
+    """
+    if chunk_rows < 1:
+        raise ConfigError(f"'chunk_rows' of score must be at least 1. Got {chunk_rows}.")
+    root = local_directory(out) / scorer.name
+    root.mkdir(exist_ok=True)
+    with only_writer(root):
+        return _score(corpus, scorer, root, chunk_rows, progress)
+
+
+def _score(
+    corpus: Corpus,
+    scorer: Scorer | FittableScorer,
+    root: Path,
+    chunk_rows: int,
+    progress: Progress,
+) -> ScoreReport:
+    report = ScoreReport(scorer.name)
+    readable = [s for s in corpus.shards if _can_open(s, report)]
+    fitted_on: str | None = None
+    if not isinstance(scorer, Scorer):
+        scorer, readable = _fit(scorer, corpus, readable, chunk_rows, report, progress)
+        fitted_on = digest([(s.name, s.fingerprint) for s in readable])
+    config = {
+        "scorer": scorer.name,
+        "column": scorer.column,
+        "unit": scorer.unit,
+        "higher_is_better": scorer.higher_is_better,
+        "config": scorer.config(),
+        "reading": corpus.reading(),
+        "chunk_rows": chunk_rows,
+        "fitted_on": fitted_on,
+    }
+    store = ScoreStore.create(root, config)
+    for number, shard in enumerate(readable, 1):
+        try:
+            table = _score_shard(store, shard, corpus, scorer, chunk_rows)
+        except ShardError as error:
+            report.failed[shard.name] = str(error)
+        else:
+            report.add(shard.name, table)
+        progress(f"{scorer.name}: {number}/{len(readable)} shards, {report.documents:,} documents")
+    write_json(root / REPORT, report.as_dict())
+    if len(report.failed) == len(corpus.shards):
+        raise CorpusError("No shard could be read:\n" + "\n".join(report.failed.values()))
+    return report
+
+
+def _can_open(shard: Shard, report: ScoreReport) -> bool:
+    try:
+        _ = shard.fingerprint
+    except (ShardError, OSError) as error:
+        report.failed[shard.name] = str(error)
+        return False
+    return True
+
+
+def _fit(
+    scorer: FittableScorer,
+    corpus: Corpus,
+    shards: list[Shard],
+    chunk_rows: int,
+    report: ScoreReport,
+    progress: Progress,
+) -> tuple[Scorer, list[Shard]]:
+    """The fitted scorer, and the shards that could be read to their end."""
+    states, readable = [], []
+    for number, shard in enumerate(shards, 1):
+        try:
+            states.append(scorer.fit(_texts(shard, corpus, chunk_rows)))
+            readable.append(shard)
+        except ShardError as error:
+            report.failed[shard.name] = str(error)
+        progress(f"{scorer.name}: fitted on {number}/{len(shards)} shards")
+    if not readable:
+        raise CorpusError("No shard could be read:\n" + "\n".join(report.failed.values()))
+    try:
+        return scorer.merge(states), readable
+    except ValueError as error:
+        raise CorpusError(str(error)) from error
+
+
+def _texts(shard: Shard, corpus: Corpus, chunk_rows: int) -> Iterator[list[str]]:
+    for batch in read(shard, corpus, chunk_rows):
+        yield [t for t, why in zip(batch.texts, batch.reasons, strict=True) if why is None]
+
+
+def _score_shard(
+    store: ScoreStore, shard: Shard, corpus: Corpus, scorer: Scorer, chunk_rows: int
+) -> Any:
+    if store.is_done(shard):
+        return next(store.tables(("score", "reason"), [shard.name]))[1]
+    writer = ShardWriter(store, shard)
+    for batch in read_ahead(read(shard, corpus, chunk_rows, writer.n_parts)):
+        scored = _score_batch(scorer, batch)
+        writer.add(score_table(batch, scored.value, scored.reason, scored.extra))
+    return writer.finish()
+
+
+def _score_batch(scorer: Scorer, batch: Batch) -> Scored:
+    """Scores of a batch; the reader's reasons stand where there was no text to score."""
+    scored = scorer.score(batch.texts)
+    reasons = [
+        found if found is not None else given
+        for found, given in zip(batch.reasons, scored.reason, strict=True)
+    ]
+    value = np.where([r is not None for r in batch.reasons], np.nan, scored.value)
+    return Scored(value, reasons, scored.extra)

@@ -1,0 +1,239 @@
+"""Select documents: score tables and a budget in, a selection out.
+
+    OUT/_selection.json         sampler, budget, and what was kept of each domain
+    OUT/<shard name>.parquet    the documents kept: row, key, domain, order, inclusion, n_bytes, …
+
+Three streaming passes over fixed-width columns: how much there is, where the budget ends, and
+which documents are on the near side.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from samplers import Cutoff, Sampler, Take, permanent_random
+
+from ..budget import Budget
+from ..errors import ConfigError
+from ..files import local_directory, only_writer, read_json, whole, write_json
+from ..registry import find
+from ..tables import ScoreStore, table_path
+from .population import Documents, Population
+
+MANIFEST = "_selection.json"
+_EVERYTHING = ""
+
+
+@dataclass
+class DomainCount:
+    """What became of one domain: documents in = without a score + not selected + kept."""
+
+    documents: int = 0
+    without_score: int = 0
+    kept: int = 0
+    tokens: int = 0
+    tokens_kept: int = 0
+    bytes: int = 0
+    bytes_kept: int = 0
+
+
+def select(
+    scores: str | Path,
+    out: str | Path,
+    *,
+    method: str,
+    budget: str,
+    by_domain: bool = False,
+    seed: int = 0,
+    sizes_from: str | Path | None = None,
+) -> dict[str, Any]:
+    """Keep the documents that come first in a method's order, as far as a budget goes.
+
+    Args:
+        scores: directory of one scorer's tables.
+        out: local directory.
+        method: a name from the registry.
+        budget: see `Budget.parse`; a share is of the documents that have a score.
+        by_domain: the same share of every domain; an absolute budget is divided in proportion to
+            what the domains hold.
+        seed: of the permanent random numbers.
+        sizes_from: another scorer's tables, for their ``n_tokens``.
+
+    Returns:
+        The manifest: counts by domain that add up.
+
+    Raises:
+        ConfigError: the request does not fit the scores; nothing to select from.
+    """
+    store, parsed = ScoreStore.open(scores), Budget.parse(budget)
+    population = Population(store, store if sizes_from is None else ScoreStore.open(sizes_from))
+    request = {
+        "scorer": store.scorer,
+        "scores": store.contents(),
+        "method": method,
+        "budget": budget,
+        "by_domain": by_domain,
+        "seed": seed,
+    }
+    target = local_directory(out)
+    with only_writer(target):
+        if (target / MANIFEST).exists():
+            manifest: dict[str, Any] = read_json(target / MANIFEST)
+            if manifest["request"] == request:
+                return manifest
+            raise ConfigError(
+                f"{out} holds another selection ({manifest['request']['method']}, "
+                f"{manifest['request']['budget']}). Give another directory, or delete it."
+            )
+        selection = _Selection(population, _sampler(method, store), parsed, by_domain, seed)
+        manifest = {
+            "request": request,
+            "column": store.config["column"],
+            "counts_tokens": population.counts_tokens,
+            **selection.write(target),
+        }
+        write_json(target / MANIFEST, manifest)
+    return manifest
+
+
+def _sampler(name: str, store: ScoreStore) -> Sampler:
+    """A sampler that suits the scores it is to order."""
+    sampler = find("samplers", name)
+    column, better = store.config["column"], store.config["higher_is_better"]
+    if name == "inverse-propensity" and column != "log_density":
+        raise ConfigError(
+            f"inverse-propensity needs the scores of `curate score density`. {store.root} holds "
+            f"{column!r}."
+        )
+    if name != "top-k":
+        return sampler()  # type: ignore[no-any-return]
+    if better is None:
+        raise ConfigError(
+            f"top-k on {column!r}: neither end is better. Use inverse-propensity or random."
+        )
+    return sampler(higher_is_better=better)  # type: ignore[no-any-return]
+
+
+@dataclass
+class _Selection:
+    """One selection being made; a *group* is a domain, or everything."""
+
+    population: Population
+    sampler: Sampler
+    budget: Budget
+    by_domain: bool
+    seed: int
+
+    def write(self, out: Path) -> dict[str, Any]:
+        """Find where the budget ends, write what comes before it, and count."""
+        if self.budget.unit == "tokens" and not self.population.counts_tokens:
+            raise ConfigError(
+                f"{self.population.sizes.root} counts no tokens. Give --sizes-from a directory "
+                f"that does (ask-llm or perplexity), or a budget in docs or bytes."
+            )
+        counts, budgets, calibrations = self._measure()
+        takes = {group: Take(amount) for group, amount in budgets.items()}
+        for documents in self.population:
+            for group, part in self._groups(documents):
+                takes[group].add(self._order(part), part.key, part.cost(self.budget.unit))
+        cutoffs = {group: take.cutoff() for group, take in takes.items()}
+        n_shared = _n_shared_keys(self.population)
+        for documents in self.population:
+            self._write_shard(out, documents, cutoffs, calibrations, counts)
+        domains = {name: vars(counts[name]) for name in sorted(counts)}
+        return {"domains": domains, "documents_sharing_a_key": n_shared}
+
+    def _measure(self) -> tuple[dict[str, DomainCount], dict[str, float], dict[str, float]]:
+        """What each domain holds; each group's budget; and its sampler's calibration."""
+        counts: dict[str, DomainCount] = defaultdict(DomainCount)
+        scores: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+        costs: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+        for documents in self.population:
+            for name, mask in documents.by_domain():
+                part, count = documents.where(mask), counts[name]
+                count.documents += len(part.row)
+                count.without_score += int(np.isnan(part.score).sum())
+                count.tokens += int(part.n_tokens.sum())
+                count.bytes += int(part.n_bytes.sum())
+            for group, part in self._groups(documents):
+                scores[group].append(part.score)
+                costs[group].append(part.cost(self.budget.unit))
+        totals = {group: float(sum(c.sum() for c in cost)) for group, cost in costs.items()}
+        everything = sum(totals.values())
+        if not everything:
+            raise ConfigError(f"{self.population.scores.root}: no document has a score to select by.")
+        share = self.budget.amount if self.budget.is_share else self.budget.amount / everything
+        if share > 1 + 1e-9:
+            raise ConfigError(
+                f"The budget is {self.budget.amount:,.0f} {self.budget.unit}, the documents with a "
+                f"score hold {everything:,.0f}. Ask for at most that, or for 100%."
+            )
+        budgets = {group: max(share * total, 0.5) for group, total in totals.items()}
+        calibrations = {
+            group: self.sampler.calibrate(
+                np.concatenate(scores[group]), np.concatenate(costs[group]), budgets[group]
+            )
+            for group in budgets
+        }
+        return counts, budgets, calibrations
+
+    def _groups(self, documents: Documents) -> list[tuple[str, Documents]]:
+        """The documents that have a score, by group."""
+        scored = documents.where(~np.isnan(documents.score))
+        if not self.by_domain:
+            return [(_EVERYTHING, scored)]
+        return [(name, scored.where(mask)) for name, mask in scored.by_domain()]
+
+    def _order(self, documents: Documents) -> NDArray[np.float64]:
+        return self.sampler.order(documents.score, permanent_random(self.seed, documents.key))
+
+    def _write_shard(
+        self,
+        out: Path,
+        documents: Documents,
+        cutoffs: dict[str, Cutoff],
+        calibrations: dict[str, float],
+        counts: dict[str, DomainCount],
+    ) -> None:
+        tables = [_selection_table(documents.where(np.zeros(0, int)), np.empty(0), np.empty(0))]
+        for group, part in self._groups(documents):
+            order = self._order(part)
+            taken = cutoffs[group].taken(order, part.key)
+            kept = part.where(taken)
+            for name, mask in kept.by_domain():
+                mine, count = kept.where(mask), counts[name]
+                count.kept += len(mine.row)
+                count.tokens_kept += int(mine.n_tokens.sum())
+                count.bytes_kept += int(mine.n_bytes.sum())
+            inclusion = self.sampler.inclusion(kept.score, calibrations[group])
+            tables.append(_selection_table(kept, order[taken], inclusion))
+        table = pa.concat_tables(tables).unify_dictionaries().sort_by("row")
+        with whole(table_path(out, documents.shard)) as temporary:
+            named = table.replace_schema_metadata({b"shard": documents.shard.encode()})
+            pq.write_table(named, temporary, compression="zstd")
+
+
+def _selection_table(
+    kept: Documents, order: NDArray[np.float64], inclusion: NDArray[np.float64]
+) -> pa.Table:
+    domain = pa.DictionaryArray.from_arrays(
+        pa.array(kept.domain, pa.int32()), pa.array(kept.domains, pa.string())
+    )
+    columns = {"row": kept.row, "key": kept.key, "domain": domain, "order": order}
+    columns |= {"inclusion": inclusion, "n_bytes": kept.n_bytes, "n_tokens": kept.n_tokens}
+    return pa.table(columns)
+
+
+def _n_shared_keys(population: Population) -> int:
+    """Documents whose key another document has as well: such documents share a fate."""
+    keys = [documents.key for documents in population]
+    _, counts = np.unique(np.concatenate(keys), return_counts=True)
+    return int(counts[counts > 1].sum())

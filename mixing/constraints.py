@@ -1,0 +1,119 @@
+"""What a mixture may be: bounds by domain, and no domain repeated too often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+_SLACK = 1e-9  # bounds that miss each other by rounding alone do not conflict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraints:
+    """Bounds on the share of each domain, given directly and by how often a token may be seen.
+
+    A repetition cap reads ``share * budget_tokens <= max_epochs * available_tokens``.
+
+    Attributes:
+        lower: least share of each domain, in [0, 1]; none by default.
+        upper: greatest share of each domain, in [0, 1]; none by default.
+        available_tokens: distinct tokens of each domain; needs ``budget_tokens``.
+        budget_tokens: tokens the model will be trained on; needs ``available_tokens``.
+        max_epochs: how often a token may be seen, > 0. Up to 4 epochs cost little
+            (Muennighoff et al., arXiv 2305.16264).
+        names: of the domains, for messages.
+    """
+
+    lower: tuple[float, ...] | None = None
+    upper: tuple[float, ...] | None = None
+    available_tokens: tuple[float, ...] | None = None
+    budget_tokens: float | None = None
+    max_epochs: float = 4.0
+    names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("lower", "upper"):
+            values = getattr(self, field)
+            if values is not None and not all(0 <= value <= 1 for value in values):
+                raise ValueError(f"'{field}' of Constraints must be in [0, 1]. Got {values}.")
+        if (self.available_tokens is None) != (self.budget_tokens is None):
+            raise ValueError(
+                "'available_tokens' and 'budget_tokens' of Constraints make a repetition cap only "
+                "together: give both or neither."
+            )
+        if self.available_tokens is not None and not all(
+            0 <= tokens < np.inf for tokens in self.available_tokens
+        ):
+            raise ValueError(
+                "'available_tokens' of Constraints must be finite and >= 0. "
+                f"Got {self.available_tokens}."
+            )
+        for field in ("budget_tokens", "max_epochs"):
+            value = getattr(self, field)
+            if value is not None and not 0 < value < np.inf:
+                raise ValueError(f"'{field}' of Constraints must be > 0. Got {value}.")
+
+    def bounds(self, n_domains: int) -> tuple[FloatArray, FloatArray]:
+        """The bounds that all constraints leave: (lower, upper), float64[domains] each.
+
+        Raises:
+            ValueError: for a wrong number of values, or for constraints that no mixture meets;
+                it names which of them conflict, and the domains.
+        """
+        for field in ("lower", "upper", "available_tokens", "names"):
+            values = getattr(self, field)
+            if values is not None and len(values) != n_domains:
+                raise ValueError(
+                    f"'{field}' of Constraints must have {n_domains} values, one for each domain. "
+                    f"Got {len(values)}."
+                )
+        lower = np.zeros(n_domains) if self.lower is None else np.array(self.lower, np.float64)
+        wanted = np.ones(n_domains) if self.upper is None else np.array(self.upper, np.float64)
+        repetition = self._repetition_caps(n_domains)
+        upper = np.minimum(wanted, repetition)
+        self._check(lower, wanted, repetition)
+        return np.minimum(lower, upper), upper
+
+    def _repetition_caps(self, n_domains: int) -> FloatArray:
+        if self.available_tokens is None or self.budget_tokens is None:
+            return np.ones(n_domains)
+        available = np.array(self.available_tokens, np.float64)
+        return np.minimum(1.0, self.max_epochs * available / self.budget_tokens)
+
+    def _check(self, lower: FloatArray, wanted: FloatArray, repetition: FloatArray) -> None:
+        cap = f"repetition cap ({self.max_epochs:g} epochs of the available tokens)"
+        conflicts = [
+            f"{self._name(int(domain))}: lower bound {lower[domain]:.6g} > {what} {limit[domain]:.6g}"
+            for what, limit in (("upper bound", wanted), (cap, repetition))
+            for domain in np.flatnonzero(lower > limit + _SLACK)
+        ]
+        if lower.sum() > 1 + _SLACK:
+            conflicts.append(
+                f"the lower bounds sum to {lower.sum():.6g} > 1: "
+                + self._list(lower, np.flatnonzero(lower > 0))
+            )
+        upper = np.minimum(wanted, repetition)
+        if upper.sum() < 1 - _SLACK:
+            # Whichever kind of bound holds a domain back is the one to name.
+            for what, held in (
+                ("upper bound", wanted <= repetition),
+                (cap, repetition < wanted),
+            ):
+                if held.any():
+                    conflicts.append(f"{what}: {self._list(upper, np.flatnonzero(held))}")
+            conflicts.append(
+                f"together they admit {upper.sum():.6g} < 1 of the budget; raise a bound or "
+                "'max_epochs', or lower 'budget_tokens'"
+            )
+        if conflicts:
+            raise ValueError(f"No mixture meets the constraints. {'; '.join(conflicts)}.")
+
+    def _name(self, domain: int) -> str:
+        return f"domain {domain}" if self.names is None else repr(self.names[domain])
+
+    def _list(self, values: FloatArray, domains: NDArray[np.intp]) -> str:
+        return ", ".join(f"{self._name(int(domain))} {values[domain]:.6g}" for domain in domains)

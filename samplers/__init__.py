@@ -1,0 +1,17 @@
+"""Samplers: which documents, then? Orders over documents, and one streaming `Take`.
+
+A library of its own: NumPy arrays in, NumPy arrays out; no files, no command line.
+"""
+
+from .order import InversePropensity, Random, Sampler, TopK, permanent_random
+from .take import Cutoff, Take
+
+__all__ = [
+    "Cutoff",
+    "InversePropensity",
+    "Random",
+    "Sampler",
+    "Take",
+    "TopK",
+    "permanent_random",
+]

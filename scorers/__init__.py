@@ -1,0 +1,21 @@
+"""Scorers: how good, how surprising, how common is each document?
+
+A library of its own: strings in, NumPy arrays out; no files, no command line.
+"""
+
+from .ask_llm import AskLLM
+from .base import FittableScorer, Scored, Scorer
+from .density import ReferenceDensity
+from .embedders import HashedNGrams, SentenceTransformerEmbedder
+from .perplexity import Perplexity
+
+__all__ = [
+    "AskLLM",
+    "FittableScorer",
+    "HashedNGrams",
+    "Perplexity",
+    "ReferenceDensity",
+    "Scored",
+    "Scorer",
+    "SentenceTransformerEmbedder",
+]

@@ -1,0 +1,33 @@
+"""Which weights, exactly: a name that changes when a model's files do."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import xxhash
+
+_DECIDES = (".safetensors", ".bin", ".json", ".model", ".txt", ".jinja", ".py")
+_COMMIT = re.compile(r"/snapshots/([0-9a-f]{40})/")
+
+
+@lru_cache
+def fingerprint(model: str) -> str:
+    """``xxh3:<hash of the files>`` of a local directory, ``<name>@<commit>`` of a hub model.
+
+    A hub name without a cached commit stands for itself.
+    """
+    path = Path(model)
+    if not path.is_dir():
+        from transformers.utils.hub import cached_file
+
+        found = _COMMIT.search(cached_file(model, "config.json") or "")
+        return f"{model}@{found[1]}" if found else model
+    digest = xxhash.xxh3_128()
+    for file in sorted(p for p in path.iterdir() if p.suffix in _DECIDES):
+        digest.update(f"{file.name}:{file.stat().st_size}\n".encode())
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 22):
+                digest.update(chunk)
+    return f"xxh3:{digest.hexdigest()}"
