@@ -8,8 +8,8 @@ or is the first directory of the shard's name.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -67,6 +67,12 @@ class Corpus:
                         f"directory as one input, or rename one."
                     )
         return [by_name[name] for name in sorted(by_name)]
+
+    def without(self, names: Collection[str]) -> Corpus:
+        """The same corpus, some shards left out."""
+        rest = replace(self)
+        rest.__dict__["shards"] = [s for s in self.shards if s.name not in names]
+        return rest
 
     def reading(self) -> dict[str, Any]:
         """How documents are read, as plain JSON values; where they are does not matter."""

@@ -105,9 +105,7 @@ def claim(directory: Path, name: str, config: dict[str, Any]) -> None:
     path = directory / name
     if path.exists():
         before = read_json(path)
-        differing = sorted(
-            key for key in {*before, *config} if before.get(key) != config.get(key)
-        )
+        differing = sorted(key for key in {*before, *config} if before.get(key) != config.get(key))
         if differing:
             changes = "; ".join(f"{k}: {before.get(k)!r} → {config.get(k)!r}" for k in differing)
             raise ConfigError(

@@ -26,10 +26,10 @@ _PEEK = 100
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive documents of one shard.
+    """Documents of one shard, in the order of rows.
 
     Attributes:
-        first_row: row of the first document in the shard.
+        rows: int64[n], rows in the shard.
         ids: as found, or None.
         keys: uint64[n].
         domains: one per document.
@@ -38,7 +38,7 @@ class Batch:
         n_bytes: int32[n], of the UTF-8 text, as found.
     """
 
-    first_row: int
+    rows: NDArray[np.int64]
     ids: list[str | None]
     keys: NDArray[np.uint64]
     domains: list[str]
@@ -48,6 +48,12 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def pick(self, at: NDArray[np.int64]) -> Batch:
+        """The documents at some positions of this batch."""
+        lists = {name: getattr(self, name) for name in ("ids", "domains", "texts", "reasons")}
+        picked = {name: [values[i] for i in at] for name, values in lists.items()}
+        return Batch(rows=self.rows[at], keys=self.keys[at], n_bytes=self.n_bytes[at], **picked)
 
 
 class _Row(NamedTuple):
@@ -91,7 +97,7 @@ def _batch(rows: list[_Row], first: int, shard: Shard, corpus: Corpus) -> Batch:
         for i, id_ in enumerate(ids)
     ]
     return Batch(
-        first_row=first,
+        rows=np.arange(first, first + len(rows), dtype=np.int64),
         ids=ids,
         keys=np.array(keys, np.uint64),
         domains=[shard.domain if row.domain is None else str(row.domain) for row in rows],
@@ -151,7 +157,8 @@ def _arrow(shard: Shard, corpus: Corpus) -> Iterator[_Row]:
 
 
 def _arrow_rows(batch: Any, columns: list[str | None], shard: Shard) -> Iterator[_Row]:
-    text, id_, domain = (None if c is None else batch.column(c) for c in columns)
+    text = batch.column(columns[0])
+    id_, domain = (None if c is None else batch.column(c) for c in columns[1:])
     if pa.types.is_dictionary(text.type):
         text = text.dictionary_decode()
     kind = text.type

@@ -1,7 +1,7 @@
 """Score tables: one narrow Parquet file per shard and scorer, written part by part.
 
     OUT/<scorer>/_config.json           what every table here was made with
-    OUT/<scorer>/<shard name>.parquet   row, key, domain, score, reason, n_bytes, the scorer's extras
+    OUT/<scorer>/<shard name>.parquet   row, key, domain, score, reason, n_bytes, extras
     OUT/<scorer>/.parts/<shard name>/   finished chunks of a shard that is not finished
 
 A part is renamed into place when whole. When all parts of a shard are there they become its table,
@@ -42,7 +42,7 @@ def score_table(
     """The score table of one batch."""
     missing = np.array([r is not None for r in reason], bool)
     columns = {
-        "row": pa.array(np.arange(batch.first_row, batch.first_row + len(batch)), pa.int64()),
+        "row": pa.array(batch.rows, pa.int64()),
         "key": pa.array(batch.keys, pa.uint64()),
         "domain": pa.array(batch.domains, pa.string()).cast(_NAME),
         "score": pa.array(score, pa.float64(), mask=missing),
@@ -168,7 +168,10 @@ class ShardWriter:
 
     def _whole_parts(self) -> int:
         """Parts already there, from the first on; any of another run are thrown away."""
-        mine = {"fingerprint": self._store.fingerprint, "shard_fingerprint": self._shard.fingerprint}
+        mine = {
+            "fingerprint": self._store.fingerprint,
+            "shard_fingerprint": self._shard.fingerprint,
+        }
         n = 0
         while (path := self._part(n)).exists():
             metadata = table_metadata(path)
@@ -211,8 +214,16 @@ class ShardWriter:
 
 def _joined(parts: Sequence[pa.Table]) -> pa.Table:
     if not parts:
-        empty = Batch(0, [], np.empty(0, np.uint64), [], [], [], np.empty(0, np.int32))
-        return score_table(empty, np.empty(0), [], {})
+        nothing = Batch(
+            rows=np.empty(0, np.int64),
+            ids=[],
+            keys=np.empty(0, np.uint64),
+            domains=[],
+            texts=[],
+            reasons=[],
+            n_bytes=np.empty(0, np.int32),
+        )
+        return score_table(nothing, np.empty(0), [], {})
     return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
 
 

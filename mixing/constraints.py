@@ -87,7 +87,8 @@ class Constraints:
     def _check(self, lower: FloatArray, wanted: FloatArray, repetition: FloatArray) -> None:
         cap = f"repetition cap ({self.max_epochs:g} epochs of the available tokens)"
         conflicts = [
-            f"{self._name(int(domain))}: lower bound {lower[domain]:.6g} > {what} {limit[domain]:.6g}"
+            f"{self._name(int(domain))}: lower bound {lower[domain]:.6g} > "
+            f"{what} {limit[domain]:.6g}"
             for what, limit in (("upper bound", wanted), (cap, repetition))
             for domain in np.flatnonzero(lower > limit + _SLACK)
         ]

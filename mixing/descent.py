@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float64]
 
 _TOLERANCE = 1e-9  # of the gap: a thousandth of what is promised
 _MAX_PAIRS = 5000
+_SPECK = 1e-15  # a share that isn't worth moving
 _INTERIOR = 1e-9  # SLSQP keeps this far from zero, where a slope may be infinite
 _STEEPEST = 1e100  # stands for an infinite slope where a root finder needs a number
 
@@ -98,7 +99,10 @@ def _polish(objective: Objective, mixture: FloatArray) -> FloatArray:
     for _ in range(_MAX_PAIRS):
         gradient = objective.gradient(mixture)
         into = int(np.argmin(np.where(mixture < objective.upper, gradient, np.inf)))
-        out_of = int(np.argmax(np.where(mixture > objective.lower, gradient, -np.inf)))
+        # A share next to nothing stays where it is: an infinite slope at zero put it there, and
+        # would put it back.
+        held = mixture - objective.lower > _SPECK
+        out_of = int(np.argmax(np.where(held, gradient, -np.inf)))
         if gradient[out_of] - gradient[into] <= _TOLERANCE * max(1.0, abs(value)):
             break
         candidate = _line_search(objective, mixture, into, out_of)

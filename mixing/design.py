@@ -61,17 +61,18 @@ def dirichlet(
     )
     check_bounds(lower, upper)
     centre = np.maximum(shares, 1e-3)
-    design: list[FloatArray] = []
-    for attempt in range(_ATTEMPTS * n):
-        strength = concentration[attempt % len(concentration)]
+    design, found = np.empty((n, len(shares))), 0
+    for _ in range(_ATTEMPTS * n):
+        strength = concentration[found % len(concentration)]
         drawn = water_fill(rng.dirichlet(strength * centre), lower, upper)
-        if all(np.abs(drawn - other).sum() > _DISTINCT for other in design):
-            design.append(drawn)
-            if len(design) == n:
-                return np.array(design)
+        if (np.abs(design[:found] - drawn).sum(axis=1) > _DISTINCT).all():
+            design[found] = drawn
+            found += 1
+        if found == n:
+            return design
     raise ValueError(
         f"'n' must not exceed the distinct mixtures within the bounds. Got {n}, and found "
-        f"{len(design)} in {_ATTEMPTS * n} draws; widen 'minimum' or 'maximum', or ask for fewer."
+        f"{found} in {_ATTEMPTS * n} draws; widen 'minimum' or 'maximum', or ask for fewer."
     )
 
 

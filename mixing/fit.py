@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,26 +25,32 @@ class Curve(Protocol):
     one is a standard deviation of the losses at hand.
     """
 
+    @abstractmethod
     def values(self, theta: FloatArray, mixtures: FloatArray) -> FloatArray:
         """Losses, float64[runs], from theta[parameters] and mixtures[runs, domains]."""
         ...
 
+    @abstractmethod
     def jacobian(self, theta: FloatArray, mixtures: FloatArray) -> FloatArray:
         """Derivative of the losses by the parameters, float64[runs, parameters]."""
         ...
 
+    @abstractmethod
     def bounds(self, n_domains: int, losses: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Least and greatest value of each parameter."""
         ...
 
+    @abstractmethod
     def prior(self, n_domains: int) -> tuple[FloatArray, FloatArray]:
         """Rows[k, parameters] and values[k] of a penalty ``|rows @ theta - values|²``."""
         ...
 
+    @abstractmethod
     def start(self, uniforms: FloatArray, mixtures: FloatArray, losses: FloatArray) -> FloatArray:
         """A first guess from ``uniforms`` in (0, 1), one for each parameter."""
         ...
 
+    @abstractmethod
     def rescale(self, theta: FloatArray, factor: float) -> FloatArray:
         """The parameters of ``factor`` times the same losses."""
         ...

@@ -129,11 +129,11 @@ class InversePropensity:
     name: ClassVar[str] = "inverse-propensity"
 
     def order(self, score: FloatArray, u: FloatArray) -> FloatArray:
-        """log u + log density. ``score`` is the log density, in nats."""
+        """Log u + log density. ``score`` is the log density, in nats."""
         return np.log(u) + score
 
     def calibrate(self, score: FloatArray, cost: FloatArray, budget: float) -> float:
-        """log c, such that Σ min(1, c / density) · cost = budget. Exact, O(n log n).
+        """Log c, such that Σ min(1, c / density) · cost = budget. Exact, O(n log n).
 
         The k rarest documents have π = 1; k is the only number for which c lies between the
         density of the k-th document and the next.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .order import FloatArray, KeyArray
 
@@ -23,13 +24,13 @@ class Cutoff:
     n_taken: int
     cost: float
 
-    def taken(self, order: FloatArray, key: KeyArray) -> np.ndarray[tuple[int], np.dtype[np.bool]]:
+    def taken(self, order: FloatArray, key: KeyArray) -> NDArray[np.bool]:
         """Which documents are taken, bool[n]."""
         if self.last is None:
             return np.zeros(len(order), bool)
         last_order, last_key = self.last
         tied = (order == last_order) & (key <= np.uint64(last_key))
-        return (order < last_order) | tied
+        return np.asarray((order < last_order) | tied)
 
 
 class Take:

@@ -108,4 +108,4 @@ class Population:
         table = next(self.sizes.tables(["key", "n_tokens"], [shard]))[1]
         if not table["key"].equals(like["key"]):
             raise ConfigError(f"{path} describes other documents than the scores. Score both anew.")
-        return table["n_tokens"].fill_null(0).to_numpy().astype(np.int64)
+        return np.asarray(table["n_tokens"].fill_null(0), np.int64)

@@ -169,7 +169,9 @@ class _Selection:
         totals = {group: float(sum(c.sum() for c in cost)) for group, cost in costs.items()}
         everything = sum(totals.values())
         if not everything:
-            raise ConfigError(f"{self.population.scores.root}: no document has a score to select by.")
+            raise ConfigError(
+                f"{self.population.scores.root}: no document has a score to select by."
+            )
         share = self.budget.amount if self.budget.is_share else self.budget.amount / everything
         if share > 1 + 1e-9:
             raise ConfigError(

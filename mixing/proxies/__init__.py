@@ -1,4 +1,4 @@
-"""Proxies: small models trained on designed mixtures. The only part of `mixing` that needs torch."""
+"""Proxies: small models trained on designed mixtures. Only this part of `mixing` needs torch."""
 
 from .stream import MixtureStream
 from .train import ProxyResult, ProxySpec, train_proxy

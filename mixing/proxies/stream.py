@@ -23,12 +23,15 @@ class MixtureStream:
         domains: one array of token ids per domain, each longer than ``length``.
         mixture: float64[domains] on the simplex.
         length: tokens per sequence.
+        start: where every domain is read from first, as a share of its length in [0, 1).
 
     Raises:
         ValueError: a domain with a positive share is too short.
     """
 
-    def __init__(self, domains: Sequence[Tokens], mixture: FloatArray, length: int) -> None:
+    def __init__(
+        self, domains: Sequence[Tokens], mixture: FloatArray, length: int, start: float = 0.0
+    ) -> None:
         for number, (tokens, share) in enumerate(zip(domains, mixture, strict=True)):
             if share > 0 and len(tokens) < length:
                 raise ValueError(
@@ -36,6 +39,7 @@ class MixtureStream:
                     f"it a share of 0, or shorter sequences."
                 )
         self._domains, self._mixture, self._length = domains, np.asarray(mixture), length
+        self._first = [int(start * len(tokens)) for tokens in domains]
         self.n_sequences = np.zeros(len(domains), np.int64)
 
     def batches(self, n_batches: int, size: int) -> Iterator[NDArray[np.int64]]:
@@ -47,13 +51,14 @@ class MixtureStream:
     def epochs(self) -> FloatArray:
         """How often each domain was read so far, float64[domains]."""
         available = np.array([max(len(tokens), 1) for tokens in self._domains])
-        return self.n_sequences * self._length / available
+        return np.asarray(self.n_sequences * self._length / available)
 
     def _next(self) -> NDArray[np.int64]:
         due = self._mixture * (self.n_sequences.sum() + 1) - self.n_sequences
         domain = int(np.argmax(np.where(self._mixture > 0, due, -np.inf)))
         tokens = self._domains[domain]
-        start = int(self.n_sequences[domain]) * self._length % len(tokens)
+        read = self._first[domain] + int(self.n_sequences[domain]) * self._length
+        start = read % len(tokens)
         self.n_sequences[domain] += 1
         piece = tokens[start : start + self._length]
         missing = self._length - len(piece)

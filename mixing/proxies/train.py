@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from .stream import FloatArray, MixtureStream, Tokens
 
+_GOLDEN = (5**0.5 - 1) / 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProxySpec:
@@ -25,7 +27,8 @@ class ProxySpec:
         steps: optimiser steps; tokens read = steps · batch · length.
         learning_rate: peak, of AdamW; linear warm-up over a tenth of the steps, then cosine to a
             tenth of the peak.
-        seed: of the initial weights, the same for every mixture.
+        seed: of the initial weights and of where each domain is read from first, whatever the
+            mixture.
     """
 
     n_vocabulary: int
@@ -95,7 +98,7 @@ def train_proxy(
     torch.set_num_threads(1)
     try:
         model = _model(spec)
-        stream = MixtureStream(training, mixture, spec.length)
+        stream = MixtureStream(training, mixture, spec.length, start=spec.seed * _GOLDEN % 1.0)
         curve = _train(model, spec, stream)
         losses = np.array([_loss(model, tokens, spec.length) for tokens in validation])
     finally:

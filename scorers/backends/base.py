@@ -28,7 +28,7 @@ class Backend(Protocol):
     def next_token_logprobs(
         self, prompts: Sequence[Sequence[int]], token_ids: Sequence[int]
     ) -> FloatArray:
-        """log P(token | prompt), normalised over the whole vocabulary.
+        """Log P(token | prompt), normalised over the whole vocabulary.
 
         Args:
             prompts: n sequences of token ids, each of length 1 to `max_length`.
@@ -40,7 +40,7 @@ class Backend(Protocol):
         ...
 
     def sequence_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
-        """log P(x_t | x_<t) for every token but the first.
+        """Log P(x_t | x_<t) for every token but the first.
 
         Args:
             sequences: token ids, each of length 1 to `max_length`.

@@ -1,0 +1,64 @@
+"""The command line: one module a verb, loaded when its verb is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import CurateError
+from ..registry import did_you_mean
+from .console import errors
+
+VERBS = {
+    "score": "Give every document a score.",
+    "select": "Keep the documents a budget has room for.",
+    "mix": "Set the share of each domain.",
+    "build": "Write the dataset.",
+    "run": "Do all of it, from one pipeline file.",
+    "inspect": "Say what a directory holds.",
+    "demo": "Make a corpus from this Python installation.",
+}
+
+
+class _Verbs(click.Group):
+    """Imports a verb's module when the verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f".{cmd_name}", __name__)
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Verbs)
+@click.version_option(__version__, prog_name="curate")
+def cli() -> None:
+    """Decide what a language model is trained on: score, select, mix, build."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """The entry point: errors that explain themselves end with their exit code, no traceback."""
+    try:
+        return cli.main(arguments, standalone_mode=True)
+    except CurateError as error:
+        errors.print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)

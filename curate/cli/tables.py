@@ -1,0 +1,193 @@
+"""Tables for people: one function for each thing a verb reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from .console import output, printable
+
+if TYPE_CHECKING:
+    from ..runs import RunTable
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], total: bool = False) -> Table:
+    """A plain table: the first column is text, the others numbers."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for place, name in enumerate(columns):
+        made.add_column(printable(name), justify="right" if place else "left", no_wrap=True)
+    for number, row in enumerate(rows):
+        last = total and number == len(rows) - 1
+        made.add_row(*map(_cell, row), style="bold" if last else None)
+    return made
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else printable(value)
+
+
+def percent(share: float) -> str:
+    """A share as people read it."""
+    return f"{share:.1%}"
+
+
+def print_selection(manifest: dict[str, Any], where: str) -> None:
+    """What was kept of each domain."""
+    rows: list[Sequence[object]] = [
+        (name, c["documents"], c["without_score"], c["kept"], c["tokens_kept"], c["bytes_kept"])
+        for name, c in manifest["domains"].items()
+    ]
+    sums = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
+    rows.append(("total", *sums))
+    columns = ("domain", "documents", "no score", "kept", "tokens kept", "bytes kept")
+    output.print(table(columns, rows, total=True))
+    if manifest["documents_sharing_a_key"]:
+        n = manifest["documents_sharing_a_key"]
+        output.print(f"{n:,} documents share their id with another one, and its fate.")
+    output.print(f"→ {printable(where)}")
+
+
+def print_runs(runs: RunTable) -> None:
+    """Mixtures, and losses where there are any."""
+    columns = ["run", *runs.domains, *(f"loss {t}" for t in runs.targets)]
+    rows = [
+        (name, *map(percent, mixture), *map(float, losses))
+        for name, mixture, losses in zip(runs.names, runs.mixtures, runs.losses, strict=True)
+    ]
+    output.print(table(columns, rows))
+
+
+def print_fit(stored: dict[str, Any], where: str) -> None:
+    """Held-out error of each target beside the baselines'."""
+    report = stored["law"]["report"]
+    columns = ("target", "training error", "held-out error", "of a plane", "of the mean")
+    keys = ("training_error", "held_out_error", "held_out_error_linear", "held_out_error_constant")
+    rows = list(zip(stored["targets"], *(report[key] for key in keys), strict=True))
+    output.print(table(columns, rows))
+    output.print(
+        f"{report['n_runs']} runs, {report['n_parameters']} parameters a target; mean absolute "
+        f"errors in nats, held out by {report['held_out_by']}."
+    )
+    for warning in report["warnings"]:
+        output.print(f"Warning: {printable(warning)}")
+    output.print(f"→ {printable(where)}")
+
+
+def print_mixture(mixture: dict[str, Any], where: str) -> None:
+    """Shares, and what the law expects of them."""
+    names = list(mixture["mixture"])
+    rows = [
+        (
+            name,
+            percent(mixture["unfiltered"][name]),
+            percent(mixture["proportional"][name]),
+            percent(mixture["mixture"][name]),
+            f"{mixture['epochs'][name]:.2f}",
+        )
+        for name in names
+    ]
+    output.print(table(("domain", "before", "after filtering", "proposed", "epochs"), rows))
+    print_prediction(mixture)
+    output.print(f"→ {printable(where)}")
+
+
+def print_prediction(found: dict[str, Any]) -> None:
+    """The predicted loss and gain, with their intervals."""
+    level = f"{found.get('level', 0.9):.0%}"
+    output.print(
+        f"Predicted loss of the proposed mixture: {found['predicted_loss']:.4f} nats/token "
+        f"({level} interval {_interval(found['predicted_interval'])}; {found['certificate']})"
+    )
+    doubt = " The interval holds zero: there may be no gain." if found["gain_holds_zero"] else ""
+    output.print(
+        f"Predicted gain over the proportional mixture of the same documents: "
+        f"{found['gain']:.4f} ({level} interval {_interval(found['gain_interval'])}).{doubt}"
+    )
+
+
+def _interval(ends: Sequence[float | None]) -> str:
+    low, high = ("unbounded" if e is None else f"{e:.4f}" for e in ends)
+    return f"{low} to {high}"
+
+
+def print_dataset(manifest: dict[str, Any], where: str) -> None:
+    """What became of the documents of each domain."""
+    keys = (
+        "documents_in",
+        "without_score",
+        "not_selected",
+        "not_needed",
+        "used",
+        "copies",
+        "tokens",
+    )
+    rows: list[Sequence[object]] = [
+        (name, *(c[key] for key in keys), percent(c["share"]))
+        for name, c in manifest["domains"].items()
+    ]
+    sums = [sum(c[key] for c in manifest["domains"].values()) for key in keys]
+    rows.append(("total", *sums, percent(1.0)))
+    columns = ("domain", "documents", "no score", "not selected", "not needed", "used", "copies")
+    output.print(table((*columns, "tokens", "share"), rows, total=True))
+    for file in manifest["files"]:
+        output.print(f"→ {printable(where)}/data/{file['name']} ({file['rows']:,} rows)")
+
+
+def print_pipeline(report: dict[str, Any], where: str) -> None:
+    """The table that ends a run: domains, predicted and measured losses, paths."""
+    scorers = list(report["scored"])
+    rows = [
+        (
+            name,
+            d["documents"],
+            d["kept"],
+            d["tokens_kept"],
+            *(_score(d["mean_score"][s]) for s in scorers),
+            percent(d["share_before"]),
+            percent(d["share_proposed"]),
+        )
+        for name, d in report["domains"].items()
+    ]
+    columns = ("domain", "in", "kept", "tokens", *scorers, "share before", "proposed")
+    output.print(table(columns, rows))
+    output.print()
+    print_prediction(report["prediction"])
+    measured = report["measured"]
+    output.print("Measured loss of proxies, in nats/token: median (least to greatest, by seed)")
+    for name, words in (
+        ("proposed", "proposed mixture of what was kept"),
+        ("proportional", "proportional mixture of what was kept"),
+        ("unfiltered", "proportional mixture of everything, unfiltered"),
+    ):
+        output.print(f"  {_spread(measured[name])}  {words}")
+    gains = [u - p for u, p in zip(measured["unfiltered"], measured["proposed"], strict=True)]
+    output.print(f"  {_spread(gains)}  gain of the proposed over the unfiltered, seed by seed")
+    for scored in report["scored"].values():
+        for reason, n in scored["reasons"].items():
+            first = printable(scored["first"][reason])
+            output.print(f"{scored['scorer']}: {n:,} documents without a score, {reason} ({first})")
+        for why in scored["failed"].values():
+            output.print(f"Shard left out: {printable(why)}")
+    output.print()
+    folder = printable(where)
+    output.print(f"Wrote {report['documents']:,} rows to {folder}/dataset/data")
+    output.print(f"  scores     {folder}/scores/{{{','.join(scorers)}}}")
+    output.print(f"  selection  {folder}/selection")
+    output.print(f"  law, runs  {folder}/mix/law.json, {folder}/mix/proxies/runs.csv")
+    output.print(f"  mixture    {folder}/mix/mixture.json")
+    output.print(f"  manifest   {folder}/dataset/manifest.json")
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{median(values):.4f} ({min(values):.4f} to {max(values):.4f}, {len(values)} seeds)"
+
+
+def _score(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"

@@ -1,0 +1,144 @@
+"""The pipeline file: one YAML document that says the whole job, validated before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import ConfigError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CorpusSection(_Strict):
+    """What is read. See `curate.corpus.Corpus`."""
+
+    inputs: list[str] = Field(min_length=1)
+    text_column: str = "text"
+    id_column: str | None = None
+    domain_column: str | None = None
+    max_document_bytes: int = Field(4 * 2**20, gt=0)
+
+
+class SelectSection(_Strict):
+    """Which documents. ``by`` names a scorer of the section ``score``."""
+
+    by: str
+    method: str = "top-k"
+    budget: str = "50%"
+    by_domain: bool = True
+    sizes_from: str | None = None
+
+
+class DesignSection(_Strict):
+    """Which mixtures the proxies are trained on."""
+
+    method: Literal["dirichlet", "double-diminishing"] = "dirichlet"
+    runs: int = Field(14, ge=2)
+
+
+class ProxySection(_Strict):
+    """The proxy models. See `curate.stages.proxies.Swarm`."""
+
+    tokenizer: str = "demo"
+    held_out: float = Field(0.1, gt=0, lt=1)
+    hidden: int = Field(96, gt=0)
+    layers: int = Field(2, gt=0)
+    heads: int = Field(4, gt=0)
+    length: int = Field(128, gt=1)
+    batch: int = Field(8, gt=0)
+    steps: int = Field(150, gt=0)
+    learning_rate: float = Field(4e-3, gt=0)
+
+
+class MixSection(_Strict):
+    """How much of each domain."""
+
+    design: DesignSection = DesignSection()
+    proxy: ProxySection = ProxySection()
+    law: str = "additive"
+    objective: dict[str, float] | None = None
+    max_epochs: float = Field(4.0, gt=0)
+    kl_strength: float = Field(0.0, ge=0)
+    check_seeds: int = Field(3, ge=1)
+
+
+class BuildSection(_Strict):
+    """The dataset."""
+
+    tokens: int | str
+    format: Literal["parquet", "jsonl.zst"] = "parquet"
+    shards: int = Field(4, gt=0)
+
+
+class Pipeline(_Strict):
+    """The whole job.
+
+    Attributes:
+        out: directory of everything that is written.
+        seed: of every random choice.
+        workers: processes that train proxies side by side.
+        chunk_rows: documents scored together.
+        score: options of each scorer, by its name.
+    """
+
+    out: str
+    seed: int = Field(0, ge=0)
+    workers: int = Field(2, gt=0)
+    chunk_rows: int = Field(1024, gt=0)
+    corpus: CorpusSection
+    score: dict[str, dict[str, Any]] = Field(min_length=1)
+    select: SelectSection
+    mix: MixSection = MixSection()
+    build: BuildSection
+
+
+def load_pipeline(path: str | Path, overrides: tuple[str, ...] = ()) -> Pipeline:
+    """Read and check a pipeline file.
+
+    Args:
+        path: YAML file.
+        overrides: ``dotted.key=value``, the value as YAML, in place of what the file says.
+
+    Raises:
+        ConfigError: no such file, no YAML, or a key or value that makes no sense; names each.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: wanted keys such as corpus, score, select. Found {content!r}.")
+    for override in overrides:
+        _override(content, override)
+    try:
+        pipeline = Pipeline.model_validate(content)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigError(f"{path}:\n" + "\n".join(lines)) from error
+    if pipeline.select.by not in pipeline.score:
+        raise ConfigError(
+            f"{path}: select.by is {pipeline.select.by!r}, which is not among the scorers "
+            f"{sorted(pipeline.score)}."
+        )
+    return pipeline
+
+
+def _override(content: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set wants key=value, such as build.tokens=5M. Got {text!r}.")
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = content.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {text}: {parent!r} holds no keys.")
+        content = inner
+    content[last] = yaml.safe_load(value)

@@ -1,0 +1,211 @@
+"""Set the proportions: design mixtures, fit a law on their proxy runs, optimise it.
+
+The runs themselves are in `proxies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mixing
+
+from ..errors import ConfigError, as_config_error
+from ..files import read_json, write_json
+from ..registry import find
+from ..runs import RunTable
+from .selection import Selection
+
+DESIGNS = ("dirichlet", "double-diminishing")
+
+
+def design(
+    selection: str | Path,
+    out: str | Path,
+    *,
+    runs: int,
+    method: str = "dirichlet",
+    tokens: int | None = None,
+    max_epochs: float = 4.0,
+    seed: int = 0,
+) -> RunTable:
+    """Mixtures to train proxies on, around the proportions of what was kept.
+
+    The first run of a Dirichlet design is the proportional mixture itself.
+
+    Args:
+        selection: directory of a selection.
+        out: CSV file to write.
+        runs: how many mixtures.
+        method: one of `DESIGNS`.
+        tokens: size of the final dataset; with it no mixture repeats a domain beyond
+            ``max_epochs``.
+        max_epochs: see ``tokens``.
+        seed: of the draw.
+
+    Raises:
+        ConfigError: fewer than two domains, or bounds that leave too few mixtures.
+    """
+    chosen = Selection(Path(selection))
+    domains, kept = chosen.domains, chosen.amounts("kept")
+    if len(domains) < 2:
+        raise ConfigError(
+            f"{selection}: a mixture needs at least 2 domains. Found {domains}. Name a domain "
+            f"column, or score a directory with one folder a domain."
+        )
+    if method not in DESIGNS:
+        raise ConfigError(f"'method' of design must be one of {DESIGNS}. Got {method!r}.")
+    rng = np.random.default_rng(seed)
+    proportions = mixing.proportional(kept)
+    most = np.ones(len(domains)) if tokens is None else np.minimum(1, max_epochs * kept / tokens)
+    with as_config_error("design"):
+        if method == "dirichlet":
+            drawn = mixing.dirichlet(proportions, runs - 1, rng, maximum=most)
+            mixtures = np.vstack([proportions, drawn])
+        else:
+            mixtures = mixing.double_diminishing(np.maximum(most, 1 / 16), runs, rng)
+    names = [f"{i:03d}" for i in range(len(mixtures))]
+    table = RunTable(names, domains, mixtures, [], np.empty((len(mixtures), 0)))
+    table.write(Path(out))
+    return table
+
+
+def fit(
+    runs: str | Path, out: str | Path, *, law: str = "additive", seed: int = 0
+) -> dict[str, Any]:
+    """Fit a law to a table of runs, every target by itself.
+
+    Returns:
+        What was written to ``out``: the law, its domains and targets.
+
+    Raises:
+        ConfigError: no losses in the table, or shares and losses that no law can use.
+    """
+    table = RunTable.read(runs)
+    if not table.targets:
+        raise ConfigError(f"{runs} holds no losses: it is a design. Run `curate mix run` on it.")
+    with as_config_error(str(runs)):
+        fitted = find("laws", law)().fit(table.mixtures, table.losses, np.random.default_rng(seed))
+    stored = {"domains": table.domains, "targets": table.targets, "law": fitted.to_dict()}
+    write_json(Path(out), stored)
+    return stored
+
+
+def load_law(path: str | Path) -> tuple[mixing.FittedLaw, list[str], list[str]]:
+    """A fitted law with the names of its domains and targets.
+
+    Raises:
+        ConfigError: no law there.
+    """
+    stored = read_json(Path(path))
+    try:
+        return mixing.FittedLaw.from_dict(stored["law"]), stored["domains"], stored["targets"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: not a law that `curate mix fit` wrote ({error!r}).") from error
+
+
+def optimize(
+    law: str | Path,
+    selection: str | Path,
+    out: str | Path,
+    *,
+    tokens: int,
+    max_epochs: float = 4.0,
+    objective: dict[str, float] | None = None,
+    kl_strength: float = 0.0,
+) -> dict[str, Any]:
+    """The mixture of least predicted loss that what was kept can supply.
+
+    Args:
+        law: file written by `fit`.
+        selection: what was kept, in tokens, limits each share: share · tokens <= max_epochs · kept.
+        out: JSON file to write.
+        tokens: size of the final dataset.
+        max_epochs: how often a document may be repeated.
+        objective: weight of each target; all the same by default.
+        kl_strength: weight of the divergence from the proportional mixture, in nats of loss.
+
+    Raises:
+        ConfigError: constraints that contradict each other, or another set of domains.
+    """
+    fitted, domains, targets = load_law(law)
+    chosen = Selection(Path(selection))
+    if chosen.domains != domains:
+        raise ConfigError(
+            f"{law} is about the domains {domains}; {selection} kept {chosen.domains}."
+        )
+    kept = chosen.amounts("kept")
+    prior = mixing.proportional(kept)
+    with as_config_error("optimize"):
+        found = mixing.optimize(
+            fitted,
+            prior=prior,
+            weights=_weights(objective, targets),
+            kl_strength=kl_strength,
+            constraints=mixing.Constraints(
+                available_tokens=tuple(kept.tolist()),
+                budget_tokens=float(tokens),
+                max_epochs=max_epochs,
+                names=tuple(domains),
+            ),
+        )
+    before = mixing.proportional(chosen.amounts("before"))
+    mixture = {
+        "mixture": _named(domains, found.mixture),
+        "proportional": _named(domains, found.baseline),
+        "unfiltered": _named(domains, before),
+        "tokens": tokens,
+        "max_epochs": max_epochs,
+        "epochs": _named(domains, found.mixture * tokens / kept),
+        "objective": objective or dict.fromkeys(targets, 1.0),
+        "predicted_loss": found.loss,
+        "predicted_losses": _named(targets, found.losses),
+        "predicted_interval": list(found.interval),
+        "proportional_loss": found.baseline_loss,
+        "gain": found.gain,
+        "gain_interval": list(found.gain_interval),
+        "gain_holds_zero": found.gain_holds_zero,
+        "level": found.level,
+        "certificate": found.certificate,
+    }
+    write_json(Path(out), _finite(mixture))
+    return mixture
+
+
+def _weights(objective: dict[str, float] | None, targets: Sequence[str]) -> list[float] | None:
+    if objective is None:
+        return None
+    unknown = sorted(set(objective) - set(targets))
+    if unknown:
+        raise ConfigError(f"The objective names {unknown[0]!r}. The law's targets are {targets}.")
+    return [objective.get(target, 0.0) for target in targets]
+
+
+def _named(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for what is infinite, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def load_mixture(path: str | Path) -> dict[str, float]:
+    """Shares by domain, from a file of `optimize` or any JSON object of shares.
+
+    Raises:
+        ConfigError: not shares.
+    """
+    stored = read_json(Path(path))
+    shares = stored.get("mixture", stored) if isinstance(stored, dict) else None
+    if not shares or not all(isinstance(share, int | float) for share in shares.values()):
+        raise ConfigError(f'{path}: wanted shares by domain, {{"mixture": {{"code": 0.3, …}}}}.')
+    return {name: float(share) for name, share in shares.items()}

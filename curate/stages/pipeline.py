@@ -1,0 +1,208 @@
+"""The whole job: one pipeline file in, a dataset and a report out. Resumable at every stage.
+
+OUT/scores/<scorer>/    score tables
+OUT/selection/          what was kept
+OUT/mix/                design.csv, proxies/, law.json, mixture.json
+OUT/dataset/            shards and manifest
+OUT/report.json         the table that ends a run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..budget import parse_tokens
+from ..config import Pipeline
+from ..corpus import Corpus
+from ..files import local_directory, write_json
+from ..registry import make_scorer
+from ..tables import ScoreStore
+from . import build as building
+from . import mix, proxies
+from .score import ScoreReport, score
+from .select import select
+
+Say = Callable[[str], None]
+
+
+def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
+    """Run, or go on with, the whole job.
+
+    Returns:
+        The report: counts and shares by domain, predicted and measured losses, paths.
+
+    Raises:
+        ConfigError: the file asks for something else than an earlier run in the same directory.
+        CorpusError: nothing can be read.
+    """
+    out = local_directory(pipeline.out)
+    corpus = make_corpus(pipeline)
+    scored = [
+        score(
+            corpus,
+            make_scorer(name, **options),
+            out / "scores",
+            chunk_rows=pipeline.chunk_rows,
+            progress=say,
+        )
+        for name, options in pipeline.score.items()
+    ]
+    failed = {shard for report in scored for shard in report.failed}
+    if failed:
+        say(f"{len(failed)} shards could not be read and are left out: {', '.join(sorted(failed))}")
+        corpus = corpus.without(failed)
+    selection = _select(pipeline, out)
+    tokens = parse_tokens(pipeline.build.tokens)
+    mixture, check = _mix(pipeline, corpus, out, tokens, say)
+    say("building the dataset")
+    request = building.BuildRequest(
+        mixture=mixture["mixture"],
+        tokens=tokens,
+        shards=pipeline.build.shards,
+        format=pipeline.build.format,
+        seed=pipeline.seed,
+    )
+    stores = [out / "scores" / name for name in pipeline.score]
+    dataset = building.build(corpus, out / "selection", out / "dataset", request, scores=stores)
+    report = _report(pipeline, scored, selection, mixture, check, dataset)
+    write_json(out / "report.json", report)
+    return report
+
+
+def make_corpus(pipeline: Pipeline) -> Corpus:
+    """The corpus a pipeline file names."""
+    section = pipeline.corpus.model_dump()
+    return Corpus(**{**section, "inputs": tuple(section["inputs"])})
+
+
+def plan(pipeline: Pipeline) -> dict[str, Any]:
+    """What a run would do: the resolved file, and the shards it would read."""
+    shards = make_corpus(pipeline).shards
+    for name, options in pipeline.score.items():
+        make_scorer(name, **options)
+    return {
+        **pipeline.model_dump(),
+        "shards": [f"{shard.name} ({shard.domain})" for shard in shards],
+    }
+
+
+def _select(pipeline: Pipeline, out: Path) -> dict[str, Any]:
+    section = pipeline.select
+    sizes = section.sizes_from or next(
+        (name for name in pipeline.score if name in ("perplexity", "ask-llm")), None
+    )
+    return select(
+        out / "scores" / section.by,
+        out / "selection",
+        method=section.method,
+        budget=section.budget,
+        by_domain=section.by_domain,
+        seed=pipeline.seed,
+        sizes_from=None if sizes is None else out / "scores" / sizes,
+    )
+
+
+def _mix(
+    pipeline: Pipeline, corpus: Corpus, out: Path, tokens: int, say: Say
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Design, run, fit, optimise, and measure what was proposed."""
+    section, room, selection = pipeline.mix, out / "mix", out / "selection"
+    room.mkdir(exist_ok=True)
+    mix.design(
+        selection,
+        room / "design.csv",
+        runs=section.design.runs,
+        method=section.design.method,
+        tokens=tokens,
+        max_epochs=section.max_epochs,
+        seed=pipeline.seed,
+    )
+    swarm, workers = proxies.Swarm(**section.proxy.model_dump()), pipeline.workers
+    proxies.run(
+        room / "design.csv",
+        selection,
+        corpus,
+        room / "proxies",
+        progress=say,
+        swarm=swarm,
+        workers=workers,
+    )
+    mix.fit(room / "proxies" / "runs.csv", room / "law.json", law=section.law, seed=pipeline.seed)
+    mixture = mix.optimize(
+        room / "law.json",
+        selection,
+        room / "mixture.json",
+        tokens=tokens,
+        max_epochs=section.max_epochs,
+        objective=section.objective,
+        kl_strength=section.kl_strength,
+    )
+    wanted = {
+        "proposed": (proxies.KEPT, mixture["mixture"]),
+        "proportional": (proxies.KEPT, mixture["proportional"]),
+        "unfiltered": (proxies.BEFORE, mixture["unfiltered"]),
+    }
+    jobs = [
+        proxies.Job(
+            run=f"check-{name}-{seed}", text=text, mixture=tuple(shares.values()), seed=seed
+        )
+        for name, (text, shares) in wanted.items()
+        for seed in range(section.check_seeds)
+    ]
+    losses = proxies.run_jobs(
+        jobs, selection, corpus, room / "proxies", progress=say, swarm=swarm, workers=workers
+    )
+    weights = np.array(list(mixture["objective"].values()))
+    means = (losses @ (weights / weights.sum())).reshape(len(wanted), section.check_seeds)
+    check = {name: row.tolist() for name, row in zip(wanted, means, strict=True)}
+    write_json(room / "check.json", check)
+    return mixture, check
+
+
+def _report(
+    pipeline: Pipeline,
+    scored: list[ScoreReport],
+    selection: dict[str, Any],
+    mixture: dict[str, Any],
+    check: dict[str, Any],
+    dataset: dict[str, Any],
+) -> dict[str, Any]:
+    out = Path(pipeline.out)
+    means = {name: mean_scores(ScoreStore.open(out / "scores" / name)) for name in pipeline.score}
+    domains = {
+        name: {
+            "documents": count["documents"],
+            "kept": count["kept"],
+            "tokens_kept": count["tokens_kept"],
+            "mean_score": {scorer: by_domain.get(name) for scorer, by_domain in means.items()},
+            "share_before": mixture["unfiltered"].get(name, 0.0),
+            "share_proposed": mixture["mixture"].get(name, 0.0),
+            "epochs": mixture["epochs"].get(name, 0.0),
+        }
+        for name, count in selection["domains"].items()
+    }
+    keys = ("predicted_loss", "predicted_interval", "gain", "gain_interval", "gain_holds_zero")
+    return {
+        "domains": domains,
+        "scored": {report.scorer: report.as_dict() for report in scored},
+        "prediction": {key: mixture[key] for key in (*keys, "certificate")},
+        "measured": check,
+        "documents": dataset["documents"],
+        "files": [file["name"] for file in dataset["files"]],
+    }
+
+
+def mean_scores(store: ScoreStore) -> dict[str, float | None]:
+    """Mean score of each domain's documents that have one."""
+    sums: dict[str, list[float]] = {}
+    for _, table in store.tables(["domain", "score"]):
+        grouped = table.group_by("domain").aggregate([("score", "sum"), ("score", "count")])
+        for row in grouped.to_pylist():
+            total = sums.setdefault(row["domain"], [0.0, 0.0])
+            total[0] += row["score_sum"] or 0.0
+            total[1] += row["score_count"]
+    return {name: s / n if n else None for name, (s, n) in sorted(sums.items())}

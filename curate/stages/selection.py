@@ -1,0 +1,101 @@
+"""A selection that exists: what was kept, and the texts that go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from samplers import permanent_random
+
+from ..corpus import Corpus, Shard
+from ..errors import ConfigError
+from ..files import read_json
+from ..readers import Batch, read
+from ..tables import table_path
+from .select import MANIFEST
+
+_CHUNK = 1024
+_HELD_OUT_SEED = 0x5EED
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What `select` wrote.
+
+    Attributes:
+        root: its directory.
+    """
+
+    root: Path
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Request and counts.
+
+        Raises:
+            ConfigError: no finished selection there.
+        """
+        if not (self.root / MANIFEST).exists():
+            raise ConfigError(f"{self.root}: no selection there (no {MANIFEST}). Run select first.")
+        return dict(read_json(self.root / MANIFEST))
+
+    @property
+    def domains(self) -> list[str]:
+        """Domains of which at least one document was kept, sorted."""
+        return [name for name, count in self.manifest["domains"].items() if count["kept"]]
+
+    def amounts(self, which: str) -> NDArray[np.float64]:
+        """Tokens (bytes where tokens were not counted) of each of `domains`.
+
+        Args:
+            which: "before" or "kept".
+        """
+        unit = "tokens" if self.manifest["counts_tokens"] else "bytes"
+        column = unit if which == "before" else f"{unit}_kept"
+        return np.array([self.manifest["domains"][d][column] for d in self.domains], np.float64)
+
+    def table(self, shard: str) -> pa.Table:
+        """The kept documents of one shard."""
+        path = table_path(self.root, shard)
+        if not path.exists():
+            raise ConfigError(f"{self.root} knows no shard {shard}: the corpus is another one.")
+        return pq.read_table(path, partitioning=None)
+
+    def texts(self, corpus: Corpus, *, everything: bool = False) -> Iterator[tuple[Shard, Batch]]:
+        """Batches of the kept documents, or of every document that has a text.
+
+        Raises:
+            ConfigError: the corpus is another one than was selected from.
+        """
+        for shard in corpus.shards:
+            table = self.table(shard.name)
+            rows, keys = table["row"].to_numpy(), table["key"].to_numpy()
+            if not everything and not len(rows):
+                continue
+            for batch in read(shard, corpus, _CHUNK):
+                first = int(batch.rows[0])
+                here = (rows >= first) & (rows < first + len(batch))
+                local = rows[here] - first
+                if not np.array_equal(batch.keys[local], keys[here]):
+                    raise ConfigError(
+                        f"{shard.url} holds other documents than were scored. Score it anew."
+                    )
+                if everything:
+                    local = np.flatnonzero([reason is None for reason in batch.reasons])
+                yield shard, batch.pick(local)
+
+
+def held_out(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool]:
+    """Which documents proxies are judged on and never trained on, bool[n].
+
+    A function of the key alone, so that filtered and unfiltered runs hold out the same documents.
+    """
+    return permanent_random(_HELD_OUT_SEED, keys) < share
