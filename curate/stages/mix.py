@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 import mixing
 
@@ -88,7 +89,8 @@ def fit(
     table = RunTable.read(runs)
     if not table.targets:
         raise ConfigError(f"{runs} holds no losses: it is a design. Run `curate mix run` on it.")
-    with as_config_error(str(runs)):
+    # One BLAS thread: the matrices are small, and sums must not depend on the number of cores.
+    with as_config_error(str(runs)), threadpool_limits(1):
         fitted = find("laws", law)().fit(table.mixtures, table.losses, np.random.default_rng(seed))
     stored = {"domains": table.domains, "targets": table.targets, "law": fitted.to_dict()}
     write_json(Path(out), stored)
@@ -140,7 +142,7 @@ def optimize(
         )
     kept = chosen.amounts("kept")
     prior = mixing.proportional(kept)
-    with as_config_error("optimize"):
+    with as_config_error("optimize"), threadpool_limits(1):
         found = mixing.optimize(
             fitted,
             prior=prior,

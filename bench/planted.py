@@ -1,0 +1,114 @@
+"""Do the scorers find damage that was planted on purpose?
+
+Scores a corpus whose ``labels.parquet`` (id, domain, planted) says which documents were damaged,
+through the same path as `curate score`, and prints the ROC AUC of each scorer: the chance that a
+damaged document has a worse score than an undamaged one. Worse is a lower P(yes), a higher
+perplexity, a lower density. Near-duplicates are left out: they are undamaged text.
+
+    python -m bench.planted --corpus DIR [--share 0.1] [--model demo]
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from curate.corpus import Corpus, document_key
+from curate.registry import make_scorer
+from curate.stages.score import score
+from curate.tables import ScoreStore
+from samplers import permanent_random
+
+from .report import finish
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "ask-llm": {"max_tokens": 384},
+    "perplexity": {},
+    "density": {},
+}
+_WORSE = {"ask-llm": -1.0, "perplexity": 1.0, "density": -1.0}
+_LEFT_OUT = "near_duplicate"
+_CLEAN = "clean"
+
+
+@click.command()
+@click.option("--corpus", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--model", default="demo", show_default=True, help="For Ask-LLM and perplexity.")
+@click.option("--share", default=1.0, show_default=True, help="Of the shards, for a quick look.")
+def main(corpus: Path, model: str, share: float) -> None:
+    """Print each scorer's ROC AUC against planted damage, by kind and by domain."""
+    labels = pq.read_table(corpus / "labels.parquet").to_pydict()
+    kind = dict(zip(map(document_key, labels["id"]), labels["planted"], strict=True))
+    read = Corpus(inputs=(str(corpus / "*" / "*.parquet"),))
+    if share < 1:
+        names = [shard.name for shard in read.shards]
+        lots = permanent_random(0, np.array([document_key(n) for n in names], np.uint64))
+        read = read.without({n for n, u in zip(names, lots, strict=True) if u >= share})
+    rows: list[list[object]] = []
+    figures: dict[str, float] = {}
+    total = 0.0
+    for name, options in _OPTIONS.items():
+        model_option = {} if name == "density" else {"model": model}
+        with tempfile.TemporaryDirectory() as out:
+            start = time.perf_counter()
+            score(read, make_scorer(name, **model_option, **options), out)
+            seconds = time.perf_counter() - start
+            found = _Found.read(ScoreStore.open(Path(out) / name), kind, _WORSE[name])
+        figures[f"auc_{name.replace('-', '_')}"] = found.auc()
+        total += seconds
+        rows += found.rows(name, seconds)
+    figures["seconds"] = total
+    finish(("scorer", "against", "documents", "damaged", "AUC", "seconds"), rows, figures)
+
+
+class _Found:
+    """Scores turned so that greater is worse, with what was planted."""
+
+    def __init__(self, worse: NDArray[np.float64], kind: NDArray[Any], domain: NDArray[Any]) -> None:
+        self.worse, self.kind, self.domain = worse, kind, domain
+
+    @classmethod
+    def read(cls, store: ScoreStore, kind: dict[int, str], sign: float) -> _Found:
+        scores, kinds, domains = [], [], []
+        for _, table in store.tables(["key", "score", "domain"]):
+            scores += table["score"].to_pylist()
+            kinds += [kind[key] for key in table["key"].to_pylist()]
+            domains += table["domain"].to_pylist()
+        worse = sign * np.array(scores, np.float64)
+        planted = np.array(kinds)
+        used = ~np.isnan(worse) & (planted != _LEFT_OUT)
+        return cls(worse[used], planted[used], np.array(domains)[used])
+
+    def auc(self, mask: NDArray[np.bool] | None = None) -> float:
+        mask = np.ones(len(self.worse), bool) if mask is None else mask
+        return float(roc_auc_score(self.kind[mask] != _CLEAN, self.worse[mask]))
+
+    def rows(self, scorer: str, seconds: float) -> list[list[object]]:
+        """All damage, each kind against the clean documents, each domain by itself."""
+        clean = self.kind == _CLEAN
+        parts: list[tuple[str, NDArray[np.bool]]] = [("all damage", np.ones(len(clean), bool))]
+        parts += [(k, clean | (self.kind == k)) for k in np.unique(self.kind) if k != _CLEAN]
+        parts += [(f"in {d}", self.domain == d) for d in np.unique(self.domain)]
+        return [
+            [
+                scorer,
+                what,
+                int(mask.sum()),
+                int((mask & ~clean).sum()),
+                self.auc(mask),
+                seconds if not number else "",
+            ]
+            for number, (what, mask) in enumerate(parts)
+        ]
+
+
+if __name__ == "__main__":
+    main()

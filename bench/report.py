@@ -1,0 +1,23 @@
+"""How every benchmark ends: a table for people, then one flat JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+
+def finish(columns: Sequence[str], rows: Sequence[Sequence[object]], figures: dict[str, float]) -> None:
+    """Print the table, then the figures as the last line."""
+    cells = [list(columns), *([_cell(v) for v in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    for row in cells:
+        first, *rest = (
+            c.ljust(w) if not i else c.rjust(w)
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join([first, *rest]).rstrip())
+    print(json.dumps({name: round(value, 5) for name, value in figures.items()}))
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,74 @@
+"""The transformers backend: batching changes nothing, and logits it cannot follow are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scorers.backends import TransformersBackend
+from scorers.backends.batching import by_length
+from scorers.backends.fingerprint import fingerprint
+from tests.tiny import make_model
+
+
+def test_batches_hold_every_item_once_within_the_budget() -> None:
+    lengths = np.random.default_rng(0).integers(1, 50, 200).tolist()
+    batches = list(by_length(lengths, 100))
+    assert sorted(i for batch in batches for i in batch) == list(range(200))
+    assert all(len(b) * max(lengths[i] for i in b) <= 100 for b in batches)
+
+
+def test_an_item_over_the_budget_is_a_batch_of_its_own() -> None:
+    assert list(by_length([500, 3], 100)) == [[0], [1]]
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 64, 100_000])
+def test_batch_size_and_neighbours_change_nothing(tiny_model: str, batch_tokens: int) -> None:
+    rng = np.random.default_rng(1)
+    prompts = [rng.integers(2, 300, n).tolist() for n in (1, 7, 30, 31, 200, 2)]
+    alone = TransformersBackend(model=tiny_model)
+    together = TransformersBackend(model=tiny_model, batch_tokens=batch_tokens)
+    expected = np.concatenate([alone.next_token_logprobs([p], [5, 9, 11]) for p in prompts])
+    np.testing.assert_allclose(
+        together.next_token_logprobs(prompts, [5, 9, 11]), expected, rtol=0, atol=1e-5
+    )
+    for ours, p in zip(together.sequence_logprobs(prompts), prompts, strict=True):
+        assert ours.shape == (len(p) - 1,)
+        np.testing.assert_allclose(ours, alone.sequence_logprobs([p])[0], rtol=0, atol=1e-5)
+
+
+def test_probabilities_sum_to_one_over_the_vocabulary(tiny_model: str) -> None:
+    backend = TransformersBackend(model=tiny_model)
+    logprobs = backend.next_token_logprobs([[3, 4, 5]], range(_vocabulary(tiny_model)))
+    assert np.exp(logprobs).sum() == pytest.approx(1.0, abs=1e-6)
+
+
+def _vocabulary(path: str) -> int:
+    from transformers import AutoConfig
+
+    return int(AutoConfig.from_pretrained(path).vocab_size)
+
+
+def test_the_fingerprint_follows_the_weights(tmp_path: Path) -> None:
+    one = make_model(tmp_path / "a", seed=0)
+    same = make_model(tmp_path / "b", seed=0)
+    other = make_model(tmp_path / "c", seed=1)
+    assert fingerprint(str(one)) == fingerprint(str(same)) != fingerprint(str(other))
+
+
+def test_unknown_logits_are_refused(tiny_model: str) -> None:
+    backend = TransformersBackend(model=tiny_model)
+    model = backend._loaded
+    original = model.lm_head.forward
+    model.lm_head.forward = lambda x: original(x) * 2
+    with pytest.raises(ValueError, match="changes its logits after the head"):
+        backend.next_token_logprobs([[1, 2]], [3])
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ValueError, match="'dtype' of TransformersBackend must be"):
+        TransformersBackend(model="x", dtype="int8")
+    with pytest.raises(ValueError, match="'batch_tokens' of TransformersBackend"):
+        TransformersBackend(model="x", batch_tokens=0)
