@@ -25,10 +25,11 @@ from ..budget import Budget
 from ..errors import ConfigError
 from ..files import local_directory, only_writer, read_json, whole, write_json
 from ..registry import find
-from ..tables import ScoreStore, table_path
+from ..tables import ScoreStore, table_metadata, table_path
 from .population import Documents, Population
 
 MANIFEST = "_selection.json"
+SHARD_FINGERPRINT = b"shard_fingerprint"
 _EVERYTHING = ""
 
 
@@ -219,8 +220,16 @@ class _Selection:
             tables.append(_selection_table(kept, order[taken], inclusion))
         table = pa.concat_tables(tables).unify_dictionaries().sort_by("row")
         with whole(table_path(out, documents.shard)) as temporary:
-            named = table.replace_schema_metadata({b"shard": documents.shard.encode()})
-            pq.write_table(named, temporary, compression="zstd")
+            pq.write_table(
+                table.replace_schema_metadata(self._stamp(documents.shard)),
+                temporary,
+                compression="zstd",
+            )
+
+    def _stamp(self, shard: str) -> dict[bytes, bytes]:
+        """Which shard, with which content, a table selects from."""
+        scored = table_metadata(self.population.scores.table_path(shard))
+        return {SHARD_FINGERPRINT: str(scored["shard_fingerprint"]).encode()}
 
 
 def _selection_table(

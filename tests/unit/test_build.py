@@ -1,0 +1,149 @@
+"""The dataset: shares kept, counts that add up, text unchanged, the same bytes again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from curate.corpus import Corpus
+from curate.errors import ConfigError
+from curate.stages.build import BuildRequest, build
+from curate.stages.score import score
+from curate.stages.select import select
+from tests.conftest import WriteShard, some_text
+from tests.unit.test_score import Length
+
+
+@pytest.fixture
+def corpus(write_shard: WriteShard, tmp_path: Path) -> Corpus:
+    for domain, n in (("web", 120), ("code", 60), ("books", 20)):
+        for part in range(2):
+            rows = range(part * n, (part + 1) * n)
+            texts = [some_text(hash_ + len(domain) * 1000) for hash_ in rows]
+            write_shard(f"{domain}/{part}.jsonl", texts, id=[f"{domain}-{i}" for i in rows])
+    corpus = Corpus(inputs=(str(tmp_path / "corpus"),))
+    score(corpus, Length(), tmp_path / "scores")
+    select(tmp_path / "scores/length", tmp_path / "sel", method="random", budget="80%", by_domain=True)
+    return corpus
+
+
+def make(corpus: Corpus, tmp_path: Path, out: str = "out", **request: Any) -> dict[str, Any]:
+    wanted = {"mixture": {"web": 0.5, "code": 0.2, "books": 0.3}, "tokens": 4000, "shards": 3}
+    return build(
+        corpus,
+        tmp_path / "sel",
+        tmp_path / out,
+        BuildRequest(**{**wanted, **request}),
+        scores=[tmp_path / "scores/length"],
+    )
+
+
+def rows(path: Path) -> pa.Table:
+    return pa.concat_tables([pq.read_table(p) for p in sorted((path / "data").iterdir())])
+
+
+def test_shares_counts_and_text(corpus: Corpus, tmp_path: Path) -> None:
+    manifest = make(corpus, tmp_path)
+    table = rows(tmp_path / "out").to_pylist()
+    for name, share in (("web", 0.5), ("code", 0.2), ("books", 0.3)):
+        count = manifest["domains"][name]
+        assert count["share"] == pytest.approx(share, abs=0.02)
+        assert count["documents_in"] == (
+            count["without_score"] + count["not_selected"] + count["not_needed"] + count["used"]
+        )
+        mine = [r for r in table if r["domain"] == name]
+        assert len(mine) == count["copies"]
+        assert len({r["key"] for r in mine}) == count["used"]
+        assert sum(len(r["text"].split()) for r in mine) == count["tokens"]
+    assert manifest["domains"]["books"]["epochs"] > 1
+    assert {r["epoch"] for r in table if r["domain"] == "books"} >= {0, 1}
+    texts = {}
+    for path in (tmp_path / "corpus").rglob("*.jsonl"):
+        texts |= {r["id"]: r["text"] for r in map(json.loads, path.read_text().splitlines())}
+    assert all(r["text"] == texts[r["id"]] for r in table)
+    assert all(r["length"] == len(r["text"]) for r in table)
+    assert all(0 < r["inclusion"] <= 0.81 for r in table)
+
+
+def test_shards_are_even_shuffled_and_repeatable(corpus: Corpus, tmp_path: Path) -> None:
+    manifest = make(corpus, tmp_path)
+    sizes = [f["rows"] for f in manifest["files"]]
+    assert max(sizes) - min(sizes) <= 1
+    domains = rows(tmp_path / "out")["domain"].to_pylist()
+    changes = sum(a != b for a, b in zip(domains, domains[1:], strict=False))
+    assert changes > len(domains) / 4
+    again = make(corpus, tmp_path, "again")
+    assert again == manifest
+    for file in manifest["files"]:
+        one, two = (tmp_path / o / "data" / file["name"] for o in ("out", "again"))
+        assert hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(two.read_bytes()).digest()
+    assert not (tmp_path / "out/.spool").exists()
+
+
+def test_json_lines_hold_the_same_rows(corpus: Corpus, tmp_path: Path) -> None:
+    make(corpus, tmp_path)
+    make(corpus, tmp_path, "lines", format="jsonl.zst")
+    lines: list[dict[str, Any]] = []
+    for path in sorted((tmp_path / "lines/data").iterdir()):
+        with zstandard.open(path, "rt", encoding="utf-8") as file:
+            lines += [json.loads(line) for line in file]
+    assert lines == rows(tmp_path / "out").to_pylist()
+
+
+def test_datasets_reads_it(corpus: Corpus, tmp_path: Path) -> None:
+    import datasets
+
+    manifest = make(corpus, tmp_path)
+    files = sorted(str(p) for p in (tmp_path / "out/data").iterdir())
+    loaded = datasets.load_dataset(
+        "parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert loaded.num_rows == manifest["documents"]
+    assert loaded[0]["text"] == rows(tmp_path / "out")["text"][0].as_py()
+
+
+def test_a_build_that_died_starts_over(corpus: Corpus, tmp_path: Path) -> None:
+    manifest = make(corpus, tmp_path)
+    (tmp_path / "died/data").mkdir(parents=True)
+    (tmp_path / "died/.spool/00000").mkdir(parents=True)
+    (tmp_path / "died/data/train-00000-of-00009.parquet").write_bytes(b"half")
+    assert make(corpus, tmp_path, "died") == manifest
+    assert len(list((tmp_path / "died/data").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"mixture": {"web": 0.5, "poems": 0.5}}, "50.0% to 'poems', of which nothing was kept"),
+        ({"mixture": {"web": 0.5}}, "sum to 1, not 0.5"),
+        ({"mixture": {"web": 1.5, "code": -0.5}}, "must be >= 0"),
+        ({"tokens": 0}, "must be at least 1"),
+        ({"tokens": 2}, "fewer than any document"),
+        ({"format": "csv"}, "'format' must be one of"),
+    ],
+)
+def test_requests_that_do_not_fit(
+    corpus: Corpus, tmp_path: Path, request_: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make(corpus, tmp_path, **request_)
+
+
+def test_another_dataset_is_not_overwritten(corpus: Corpus, tmp_path: Path) -> None:
+    make(corpus, tmp_path)
+    with pytest.raises(ConfigError, match="holds another dataset"):
+        make(corpus, tmp_path, tokens=3000)
+
+
+def test_documents_that_changed_since_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "corpus/web/0.jsonl"
+    path.write_text(path.read_text().replace("Document", "Another"))
+    with pytest.raises(ConfigError, match=r"web/0.jsonl has changed since it was scored"):
+        make(Corpus(inputs=corpus.inputs), tmp_path)

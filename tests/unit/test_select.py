@@ -1,0 +1,189 @@
+"""Selections: budgets kept, counts that add up, and no dependence on how shards are cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curate.errors import ConfigError
+from curate.stages.select import select
+from curate.tables import ScoreStore
+
+N = 600
+
+
+def write_scores(
+    root: Path, n_shards: int, *, column: str = "p_yes", tokens: bool = True, **changes: Any
+) -> Path:
+    """Score tables of the same 600 documents, cut into any number of shards."""
+    rng = np.random.default_rng(5)
+    score = rng.normal(size=N)
+    better = {"p_yes": True, "nll_per_token": False, "log_density": None}[column]
+    config = {"scorer": "made-up", "column": column, "unit": "1", "higher_is_better": better}
+    store = ScoreStore.create(root, {**config, "config": {}})
+    columns: dict[str, Any] = {
+        "key": rng.integers(0, 2**63, N).astype(np.uint64),
+        "score": np.where(rng.random(N) < 0.05, np.nan, score),
+        "n_bytes": rng.integers(10, 500, N).astype(np.int32),
+        "n_tokens": rng.integers(1, 100, N).astype(np.int32),
+        "domain": np.array(["web", "code", "books"], dtype=object)[rng.choice(3, N, p=[0.6, 0.3, 0.1])],
+        **changes,
+    }
+    for number, rows in enumerate(np.array_split(np.arange(N), n_shards)):
+        missing = np.isnan(columns["score"][rows])
+        table = pa.table(
+            {
+                "row": np.arange(len(rows)),
+                "key": columns["key"][rows],
+                "domain": pa.array(columns["domain"][rows].tolist()).dictionary_encode(),
+                "score": pa.array(columns["score"][rows], mask=missing),
+                "n_bytes": columns["n_bytes"][rows],
+                **({"n_tokens": columns["n_tokens"][rows]} if tokens else {}),
+            }
+        )
+        stamp = {
+            "shard": f"s{number:03d}.jsonl",
+            "fingerprint": store.fingerprint,
+            "shard_fingerprint": str(number),
+        }
+        import json
+
+        table = table.replace_schema_metadata({b"curate": json.dumps(stamp).encode()})
+        pq.write_table(table, store.table_path(stamp["shard"]))
+    return root
+
+
+def kept(root: Path) -> pa.Table:
+    parts = [pq.read_table(p, partitioning=None) for p in sorted(root.glob("*.parquet"))]
+    return pa.concat_tables(parts).unify_dictionaries().sort_by("key")
+
+
+@pytest.mark.parametrize("method", ["top-k", "random", "inverse-propensity"])
+@pytest.mark.parametrize("budget", ["30%", "100docs", "5Ktok", "20%tok", "20Kbytes", "100%"])
+@pytest.mark.parametrize("by_domain", [False, True])
+def test_the_same_documents_from_any_cut(
+    tmp_path: Path, method: str, budget: str, by_domain: bool
+) -> None:
+    column = "log_density" if method == "inverse-propensity" else "p_yes"
+    found = []
+    for n_shards in (1, 7, 64):
+        scores = write_scores(tmp_path / f"scores{n_shards}", n_shards, column=column)
+        out = tmp_path / f"out{n_shards}"
+        manifest = select(scores, out, method=method, budget=budget, by_domain=by_domain, seed=3)
+        table = kept(out).drop_columns(["row"])
+        found.append((manifest["domains"], table.to_pydict()))
+        counts = manifest["domains"].values()
+        assert sum(c["documents"] for c in counts) == N
+        assert sum(c["kept"] for c in counts) == len(table)
+        assert sum(c["tokens_kept"] for c in counts) == sum(table["n_tokens"].to_pylist())
+    assert found[0] == found[1] == found[2]
+
+
+def test_budgets_are_kept_and_used(tmp_path: Path) -> None:
+    scores = write_scores(tmp_path / "scores", 4)
+    scored = [t for _, t in ScoreStore.open(scores).tables(["score", "n_tokens", "domain"])]
+    table = pa.concat_tables(scored).filter(pa.compute.is_valid(pa.concat_tables(scored)["score"]))
+    by_docs = select(scores, tmp_path / "docs", method="top-k", budget="100docs")
+    assert sum(c["kept"] for c in by_docs["domains"].values()) == 100
+    assert sorted(-s for s in table["score"].to_pylist())[:100] == sorted(
+        kept(tmp_path / "docs")["order"].to_pylist()
+    )
+    by_tokens = select(scores, tmp_path / "tokens", method="random", budget="5Ktok")
+    used = sum(c["tokens_kept"] for c in by_tokens["domains"].values())
+    assert 4900 < used <= 5000
+    shares = select(scores, tmp_path / "shares", method="top-k", budget="30%", by_domain=True)
+    for name, count in shares["domains"].items():
+        n_scored = count["documents"] - count["without_score"]
+        assert count["kept"] == int(0.3 * n_scored), name
+
+
+def test_a_larger_budget_contains_a_smaller_one(tmp_path: Path) -> None:
+    scores = write_scores(tmp_path / "scores", 3, column="log_density")
+    small, large = tmp_path / "small", tmp_path / "large"
+    select(scores, small, method="inverse-propensity", budget="10%")
+    select(scores, large, method="inverse-propensity", budget="40%")
+    assert set(kept(small)["key"].to_pylist()) < set(kept(large)["key"].to_pylist())
+
+
+def test_perplexity_keeps_the_lowest(tmp_path: Path) -> None:
+    scores = write_scores(tmp_path / "scores", 2, column="nll_per_token")
+    select(scores, tmp_path / "out", method="top-k", budget="50docs")
+    tables = [t["score"].to_pylist() for _, t in ScoreStore.open(scores).tables(["score"])]
+    lowest = sorted(s for part in tables for s in part if s is not None)[:50]
+    assert sorted(kept(tmp_path / "out")["order"].to_pylist()) == lowest
+
+
+def test_horvitz_thompson_totals(tmp_path: Path) -> None:
+    scores = write_scores(tmp_path / "scores", 2, column="log_density")
+    total = sum(sum(t["n_bytes"].to_pylist()) for _, t in ScoreStore.open(scores).tables(["n_bytes"]))
+    estimates = []
+    for seed in range(40):
+        out = tmp_path / f"out{seed}"
+        select(scores, out, method="inverse-propensity", budget="40%", seed=seed)
+        table = kept(out)
+        weights = 1 / table["inclusion"].to_numpy()
+        estimates.append(float(weights @ table["n_bytes"].to_numpy()))
+    scored_total = total * 0.95
+    error = np.std(estimates) / np.sqrt(len(estimates))
+    assert abs(np.mean(estimates) - scored_total) < 4 * error + 0.02 * total
+
+
+def test_the_same_request_again_is_not_made_again(tmp_path: Path) -> None:
+    scores, out = write_scores(tmp_path / "scores", 2), tmp_path / "out"
+    first = select(scores, out, method="top-k", budget="10%")
+    stamp = (out / "s000.jsonl.parquet").stat().st_mtime_ns
+    assert select(scores, out, method="top-k", budget="10%") == first
+    assert (out / "s000.jsonl.parquet").stat().st_mtime_ns == stamp
+    with pytest.raises(ConfigError, match=r"holds another selection \(top-k, 10%\)"):
+        select(scores, out, method="top-k", budget="20%")
+
+
+def test_documents_that_share_an_id_share_a_fate(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    key = np.repeat(rng.integers(0, 2**63, N // 2).astype(np.uint64), 2)
+    scores = write_scores(tmp_path / "scores", 5, key=key, score=np.zeros(N))
+    manifest = select(scores, tmp_path / "out", method="random", budget="101docs")
+    assert manifest["documents_sharing_a_key"] == N
+    found = kept(tmp_path / "out")["key"].to_pylist()
+    assert len(found) == 100
+    assert all(found.count(k) == 2 for k in found)
+
+
+@pytest.mark.parametrize(
+    ("column", "request_", "message"),
+    [
+        ("log_density", {"method": "top-k", "budget": "10%"}, "neither end is better"),
+        ("p_yes", {"method": "inverse-propensity", "budget": "10%"}, "curate score density"),
+        ("p_yes", {"method": "top-kk", "budget": "10%"}, "Did you mean 'top-k'"),
+        ("p_yes", {"method": "top-k", "budget": "10000docs"}, r"hold 5\d\d. Ask for at most that"),
+        ("p_yes", {"method": "top-k", "budget": "0docs"}, "must be above 0"),
+        ("p_yes", {"method": "top-k", "budget": "1Mtok"}, "counts no tokens"),
+    ],
+)
+def test_requests_that_do_not_fit(
+    tmp_path: Path, column: str, request_: dict[str, str], message: str
+) -> None:
+    scores = write_scores(tmp_path / "scores", 1, column=column, tokens=False)
+    with pytest.raises(ConfigError, match=message):
+        select(scores, tmp_path / "out", **request_)
+
+
+def test_nan_scores_are_counted_and_named(tmp_path: Path) -> None:
+    scores = write_scores(tmp_path / "scores", 1)
+    path = scores / "s000.jsonl.parquet"
+    table = pq.read_table(path)
+    nan = pa.array([float("nan")] * 3 + [0.5] * (N - 3))
+    pq.write_table(table.set_column(table.schema.get_field_index("score"), "score", nan), path)
+    with pytest.raises(ConfigError, match=r"s000.jsonl.parquet holds 3 NaN scores"):
+        select(scores, tmp_path / "out", method="top-k", budget="10%")
+
+
+def test_no_document_has_a_score(tmp_path: Path) -> None:
+    scores = write_scores(tmp_path / "scores", 2, score=np.full(N, np.nan))
+    with pytest.raises(ConfigError, match="no document has a score"):
+        select(scores, tmp_path / "out", method="top-k", budget="10%")
