@@ -72,7 +72,9 @@ def main(corpus: Path, model: str, share: float) -> None:
 class _Found:
     """Scores turned so that greater is worse, with what was planted."""
 
-    def __init__(self, worse: NDArray[np.float64], kind: NDArray[Any], domain: NDArray[Any]) -> None:
+    def __init__(
+        self, worse: NDArray[np.float64], kind: NDArray[Any], domain: NDArray[Any]
+    ) -> None:
         self.worse, self.kind, self.domain = worse, kind, domain
 
     @classmethod

@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 
 
-def finish(columns: Sequence[str], rows: Sequence[Sequence[object]], figures: dict[str, float]) -> None:
+def finish(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], figures: dict[str, float]
+) -> None:
     """Print the table, then the figures as the last line."""
     cells = [list(columns), *([_cell(v) for v in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]

@@ -90,6 +90,14 @@ def make_scorer(name: str, **options: Any) -> Any:
         if option not in known:
             raise ConfigError(f"{name} has no option {option!r}. {did_you_mean(option, known)}")
     try:
-        return scorer(**options)
+        made = scorer(**options)
+        made.config()  # loads what decides the scores, so that a wrong name is known at once
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {error}") from error
+    except (OSError, ModuleNotFoundError) as error:
+        wanted = options.get("model") or options.get("embedder")
+        raise ConfigError(
+            f"{name}: the model {wanted!r} cannot be loaded. Wanted a directory with config.json, "
+            f"safetensors and a tokenizer, or a hub name. {error}"
+        ) from error
+    return made

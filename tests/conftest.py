@@ -25,7 +25,9 @@ SENTENCES = (
 
 def some_text(number: int, words: int = 30) -> str:
     """Different text for each number."""
-    pieces = [SENTENCES[(number + i * (number % 3 + 1)) % len(SENTENCES)] for i in range(words // 8)]
+    pieces = [
+        SENTENCES[(number + i * (number % 3 + 1)) % len(SENTENCES)] for i in range(words // 8)
+    ]
     return f"Document {number}. " + " ".join(pieces)
 
 
@@ -46,7 +48,9 @@ def write_shard(tmp_path: Path) -> WriteShard:
         if name.endswith(".parquet"):
             pq.write_table(pa.table(rows), path)
         else:
-            lines = [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
+            lines = [
+                dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)
+            ]
             path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         return path
 

@@ -156,7 +156,7 @@ def optimize(
             ),
         )
     before = mixing.proportional(chosen.amounts("before"))
-    mixture = {
+    mixture: dict[str, Any] = {
         "mixture": _named(domains, found.mixture),
         "proportional": _named(domains, found.baseline),
         "unfiltered": _named(domains, before),
@@ -174,7 +174,9 @@ def optimize(
         "level": found.level,
         "certificate": found.certificate,
     }
-    write_json(Path(out), _finite(mixture))
+    for interval in ("predicted_interval", "gain_interval"):  # JSON holds no infinity
+        mixture[interval] = [end if np.isfinite(end) else None for end in mixture[interval]]
+    write_json(Path(out), mixture)
     return mixture
 
 
@@ -189,15 +191,6 @@ def _weights(objective: dict[str, float] | None, targets: Sequence[str]) -> list
 
 def _named(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
     return {name: float(value) for name, value in zip(names, values, strict=True)}
-
-
-def _finite(value: Any) -> Any:
-    """The same with None for what is infinite, which JSON cannot hold."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def load_mixture(path: str | Path) -> dict[str, float]:

@@ -88,7 +88,9 @@ def test_hostile_passages_get_a_score_or_a_reason(tiny_model: str) -> None:
         assert (reason == "empty") if np.isnan(value) else (0 <= value <= 1)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(text=st.text(st.characters(exclude_categories=())))
 def test_no_text_makes_a_special_token(tiny_model: str, text: str) -> None:
     (ids,) = Tokenizer(model=tiny_model).encode([text + "<s></s>"])

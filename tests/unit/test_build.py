@@ -30,7 +30,9 @@ def corpus(write_shard: WriteShard, tmp_path: Path) -> Corpus:
             write_shard(f"{domain}/{part}.jsonl", texts, id=[f"{domain}-{i}" for i in rows])
     corpus = Corpus(inputs=(str(tmp_path / "corpus"),))
     score(corpus, Length(), tmp_path / "scores")
-    select(tmp_path / "scores/length", tmp_path / "sel", method="random", budget="80%", by_domain=True)
+    select(
+        tmp_path / "scores/length", tmp_path / "sel", method="random", budget="80%", by_domain=True
+    )
     return corpus
 
 
@@ -83,7 +85,9 @@ def test_shards_are_even_shuffled_and_repeatable(corpus: Corpus, tmp_path: Path)
     assert again == manifest
     for file in manifest["files"]:
         one, two = (tmp_path / o / "data" / file["name"] for o in ("out", "again"))
-        assert hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(two.read_bytes()).digest()
+        assert (
+            hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(two.read_bytes()).digest()
+        )
     assert not (tmp_path / "out/.spool").exists()
 
 

@@ -38,8 +38,12 @@ class Length:
             raise KeyboardInterrupt
         self.batches += 1
         reasons = [reason_for_empty(t) for t in texts]
-        value = np.array([math.nan if r else float(len(t)) for t, r in zip(texts, reasons, strict=True)])
-        return Scored(value, reasons, {"n_tokens": np.array([len(t.split()) for t in texts], np.int32)})
+        value = np.array(
+            [math.nan if r else float(len(t)) for t, r in zip(texts, reasons, strict=True)]
+        )
+        return Scored(
+            value, reasons, {"n_tokens": np.array([len(t.split()) for t in texts], np.int32)}
+        )
 
     def config(self) -> dict[str, Any]:
         return {"option": self.option}
@@ -117,9 +121,7 @@ def test_a_changed_shard_is_refused(
         score(changed, Length(), tmp_path / "out")
 
 
-def test_a_broken_shard_is_recorded_and_the_others_go_on(
-    corpus: Corpus, tmp_path: Path
-) -> None:
+def test_a_broken_shard_is_recorded_and_the_others_go_on(corpus: Corpus, tmp_path: Path) -> None:
     broken = tmp_path / "corpus/web/b.parquet"
     broken.write_bytes(broken.read_bytes()[:-20])
     for scorer in (Length(), ReferenceDensity(n_reference=10)):

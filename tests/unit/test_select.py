@@ -31,7 +31,9 @@ def write_scores(
         "score": np.where(rng.random(N) < 0.05, np.nan, score),
         "n_bytes": rng.integers(10, 500, N).astype(np.int32),
         "n_tokens": rng.integers(1, 100, N).astype(np.int32),
-        "domain": np.array(["web", "code", "books"], dtype=object)[rng.choice(3, N, p=[0.6, 0.3, 0.1])],
+        "domain": np.array(["web", "code", "books"], dtype=object)[
+            rng.choice(3, N, p=[0.6, 0.3, 0.1])
+        ],
         **changes,
     }
     for number, rows in enumerate(np.array_split(np.arange(N), n_shards)):
@@ -120,7 +122,9 @@ def test_perplexity_keeps_the_lowest(tmp_path: Path) -> None:
 
 def test_horvitz_thompson_totals(tmp_path: Path) -> None:
     scores = write_scores(tmp_path / "scores", 2, column="log_density")
-    total = sum(sum(t["n_bytes"].to_pylist()) for _, t in ScoreStore.open(scores).tables(["n_bytes"]))
+    total = sum(
+        sum(t["n_bytes"].to_pylist()) for _, t in ScoreStore.open(scores).tables(["n_bytes"])
+    )
     estimates = []
     for seed in range(40):
         out = tmp_path / f"out{seed}"

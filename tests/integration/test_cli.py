@@ -1,0 +1,102 @@
+"""The command line: help for everything, exit codes, and errors without a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from curate.cli import VERBS, cli, main
+from tests.conftest import WriteShard, some_text
+
+HEAVY = ("torch", "transformers", "faiss", "datasets", "sklearn", "scipy", "pyarrow", "numpy")
+
+
+def commands(
+    group: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, group
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), [pytest.param(p, c, id=" ".join(p) or "curate") for p, c in commands(cli)]
+)
+def test_every_command_and_option_has_help(path: tuple[str, ...], command: click.Command) -> None:
+    assert command.help, path
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{path}: {parameter.opts}"
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    code = f"import sys, curate.cli\nprint([m for m in {HEAVY} if m in sys.modules])"
+    listed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert listed.stdout.strip() == "[]"
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "curate", "--help"], capture_output=True, check=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.5
+
+
+def exit_code(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return int(ended.value.code or 0)
+
+
+def test_a_mistyped_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["scroe"]) == 2
+    assert "Did you mean 'score'?" in capsys.readouterr().err
+    assert set(VERBS) == {"score", "select", "mix", "build", "run", "inspect", "demo"}
+
+
+def test_exit_codes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_model: str, write_shard: WriteShard
+) -> None:
+    out = str(tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    assert exit_code(["score", "density", str(tmp_path / "empty"), "--out", out]) == 1
+    assert "nothing there" in capsys.readouterr().err
+    assert exit_code(["inspect", str(tmp_path / "empty")]) == 2
+    assert "nothing that curate wrote" in capsys.readouterr().err
+    assert exit_code(["score", "ask-llm", str(tmp_path), "--model", "no/such", "--out", out]) == 2
+    assert "Error: ask-llm: the model 'no/such' cannot be loaded" in capsys.readouterr().err
+    write_shard("web/a.jsonl", [some_text(i) for i in range(5)])
+    write_shard("web/b.parquet", ["x"]).write_bytes(b"PAR1 cut")
+    corpus = str(tmp_path / "corpus")
+    arguments = ["score", "perplexity", corpus, "--model", tiny_model, "--out", out]
+    assert exit_code(arguments) == 3
+    printed = capsys.readouterr()
+    assert "5 documents in = 5 scored + 0 without a score" in printed.out
+    assert "b.parquet: the file is damaged" in printed.err.replace("\n", " ")
+    assert exit_code([*arguments, "--window", "16"]) == 2
+    assert "another configuration" in capsys.readouterr().err
+
+
+def test_terminal_escapes_of_a_corpus_are_not_sent_to_the_terminal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, write_shard: WriteShard
+) -> None:
+    texts = [some_text(i) for i in range(6)]
+    write_shard("a.jsonl", texts, topic=["\x1b[31m[bold]red"] * 3 + ["plain"] * 3)
+    out = str(tmp_path / "out")
+    main_ = ["score", "density", str(tmp_path / "corpus"), "--domain-column", "topic", "--out", out]
+    assert exit_code(main_) == 0
+    assert exit_code(["inspect", out]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\\x1b[31m[bold]red" in shown
