@@ -91,6 +91,11 @@ class ScoreStore:
             raise ConfigError(f"{root}: no score tables there (no {CONFIG}).{hint}")
         return cls(path, read_json(path / CONFIG))
 
+    def forget(self) -> None:
+        """Drop the configuration of a store that has no tables."""
+        if not self.shard_names():
+            (self.root / CONFIG).unlink()
+
     @property
     def scorer(self) -> str:
         """The scorer's name."""

@@ -123,9 +123,10 @@ def _score(
         else:
             report.add(shard.name, table)
         progress(f"{scorer.name}: {number}/{len(readable)} shards, {report.documents:,} documents")
-    write_json(root / REPORT, report.as_dict())
     if len(report.failed) == len(corpus.shards):
-        raise CorpusError("No shard could be read:\n" + "\n".join(report.failed.values()))
+        store.forget()  # so that the corrected request may write here
+        raise _nothing_readable(report)
+    write_json(root / REPORT, report.as_dict())
     return report
 
 
@@ -156,11 +157,17 @@ def _fit(
             report.failed[shard.name] = str(error)
         progress(f"{scorer.name}: fitted on {number}/{len(shards)} shards")
     if not readable:
-        raise CorpusError("No shard could be read:\n" + "\n".join(report.failed.values()))
+        raise _nothing_readable(report)
     try:
         return scorer.merge(states), readable
     except ValueError as error:
         raise CorpusError(str(error)) from error
+
+
+def _nothing_readable(report: ScoreReport) -> CorpusError:
+    why = list(report.failed.values())
+    more = f"\n… and {len(why) - 3} more." if len(why) > 3 else ""
+    return CorpusError("No shard could be read:\n" + "\n".join(why[:3]) + more)
 
 
 def _texts(shard: Shard, corpus: Corpus, chunk_rows: int) -> Iterator[list[str]]:

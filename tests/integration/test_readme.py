@@ -39,7 +39,7 @@ def test_shell_blocks(room: Path) -> None:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
             continue
         words = command.replace("curate ", f"{sys.executable} -m curate ", 1)
-        done = subprocess.run(words, shell=True, cwd=room, capture_output=True, text=True)  # noqa: S602
+        done = subprocess.run(words, shell=True, cwd=room, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     manifest = room / "dataset/manifest.json"
     assert manifest.exists()

@@ -157,7 +157,7 @@ def test_inputs_that_hold_nothing(tmp_path: Path, write_shard: WriteShard) -> No
 
 def test_two_shards_of_one_name(write_shard: WriteShard) -> None:
     one, two = write_shard("a/part.jsonl", ["x"]), write_shard("b/part.jsonl", ["y"])
-    with pytest.raises(CorpusError, match="Two shards have the name 'part.jsonl'"):
+    with pytest.raises(CorpusError, match=r"Two shards have the name 'part\.jsonl'"):
         _ = Corpus(inputs=(str(one), str(two))).shards
     both = Corpus(inputs=(str(one.parent.parent),))
     assert [s.name for s in both.shards] == ["a/part.jsonl", "b/part.jsonl"]

@@ -141,6 +141,13 @@ def test_no_readable_shard_at_all(write_shard: WriteShard, tmp_path: Path) -> No
         score(Corpus(inputs=(str(tmp_path / "corpus"),)), Length(), tmp_path / "out")
 
 
+def test_a_wrong_column_can_be_corrected_in_place(corpus: Corpus, tmp_path: Path) -> None:
+    wrong = Corpus(inputs=corpus.inputs, text_column="body")
+    with pytest.raises(CorpusError, match="no column 'body'"):
+        score(wrong, Length(), tmp_path / "out")
+    assert score(corpus, Length(), tmp_path / "out").documents == 37
+
+
 def test_a_second_run_on_the_same_directory_stops(corpus: Corpus, tmp_path: Path) -> None:
     (tmp_path / "out/length").mkdir(parents=True)
     with (

@@ -1,0 +1,97 @@
+"""Is the whole job repeatable? Runs it whole, again, and killed and resumed; compares the bytes.
+
+The job is `examples/quickstart.yaml` on another corpus: a directory of domains, each a directory of
+Parquet shards. The third run is killed (SIGKILL, children included) once in every stage.
+
+    python -m bench.pipeline --corpus DIR [--runs 20] [--tokens 2M]
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import xxhash
+
+from .report import finish
+
+_JOB = Path(__file__).parents[1] / "examples" / "quickstart.yaml"
+_KILL_WHEN = [
+    "scores/ask-llm/.parts/*/*/00000000.parquet",
+    "scores/perplexity/*/*.parquet",
+    "scores/density/*/*.parquet",
+    "selection/*/*.parquet",
+    "mix/proxies/runs/00[3-9].json",
+    "mix/proxies/runs/check-*.json",
+    "dataset/.spool",
+]
+
+
+@click.command()
+@click.option("--corpus", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--work", default="work/bench-pipeline", show_default=True, type=click.Path(path_type=Path)
+)
+@click.option("--runs", default=20, show_default=True, help="Of the design.")
+@click.option("--tokens", default="2M", show_default=True, help="Of the dataset.")
+def main(corpus: Path, work: Path, runs: int, tokens: str) -> None:
+    """Print the job's own report, and whether three runs left the same bytes."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    settings = [f"corpus.inputs=[{corpus}/*/*.parquet]", f"mix.design.runs={runs}"]
+    settings += [f"build.tokens={tokens}"]
+    rows: list[list[object]] = []
+    trees = {}
+    for name in ("whole", "again", "killed"):
+        command = [sys.executable, "-m", "curate", "run", str(_JOB)]
+        for setting in (*settings, f"out={work / name}"):
+            command += ["--set", setting]
+        start = time.perf_counter()
+        for pattern in _KILL_WHEN if name == "killed" else ():
+            _kill_when(command, work / name, pattern)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        seconds = time.perf_counter() - start
+        if name == "whole":
+            print(done.stdout)
+        trees[name] = _contents(work / name)
+        rows.append(
+            [name, len(trees[name]), "yes" if trees[name] == trees["whole"] else "no", seconds]
+        )
+    finish(
+        ("run", "files", "same bytes", "seconds"),
+        rows,
+        {
+            "same_again": float(trees["again"] == trees["whole"]),
+            "same_after_kills": float(trees["killed"] == trees["whole"]),
+            "n_kills": float(len(_KILL_WHEN)),
+            "seconds": float(str(rows[0][3])),
+        },
+    )
+
+
+def _kill_when(command: list[str], out: Path, pattern: str) -> None:
+    """Start the job, and kill it and its children once a file is there."""
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    try:
+        while not any(out.glob(pattern)):
+            if process.poll() is not None:
+                raise click.ClickException(f"The job ended before it wrote {pattern}.")
+            time.sleep(0.005)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _contents(root: Path) -> dict[str, str]:
+    files = (path for path in sorted(root.rglob("*")) if path.is_file())
+    return {str(f.relative_to(root)): xxhash.xxh3_128_hexdigest(f.read_bytes()) for f in files}
+
+
+if __name__ == "__main__":
+    main()
