@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from curate.cli.console import quiet_models
 from curate.corpus import Corpus, document_key
 from curate.registry import make_scorer
 from curate.stages.score import score
@@ -45,6 +46,7 @@ _CLEAN = "clean"
 @click.option("--share", default=1.0, show_default=True, help="Of the shards, for a quick look.")
 def main(corpus: Path, model: str, share: float) -> None:
     """Print each scorer's ROC AUC against planted damage, by kind and by domain."""
+    quiet_models()
     labels = pq.read_table(corpus / "labels.parquet").to_pydict()
     kind = dict(zip(map(document_key, labels["id"]), labels["planted"], strict=True))
     read = Corpus(inputs=(str(corpus / "*" / "*.parquet"),))

@@ -31,7 +31,7 @@ def progress() -> Iterator[Callable[[str], None]]:
     """A line that changes in place on a terminal; elsewhere one every ten seconds at most."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    _quiet_models()
+    quiet_models()
     if not errors.is_terminal:
         yield _NowAndThen()
         return
@@ -52,7 +52,8 @@ class _NowAndThen:
             errors.print(printable(line), soft_wrap=True)
 
 
-def _quiet_models() -> None:
+def quiet_models() -> None:
+    """No bars of the model library's own."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()

@@ -74,7 +74,7 @@ def ask_llm(corpus: Corpus, out: str, chunk_rows: int, prompt_file: str | None, 
 @options.out_directory
 @_model_options
 @click.option("--window", type=int, help="Longest window, in tokens.  [default: the context]")
-@click.option("--context", type=int, help="Tokens a later window repeats.  [default: half of it]")
+@click.option("--context", type=int, help="Tokens a later window repeats.  [default: a quarter]")
 @_chunk_rows
 def perplexity(corpus: Corpus, out: str, chunk_rows: int, **kw: Any) -> None:
     """Mean negative log-likelihood, in nats per token."""

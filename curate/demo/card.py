@@ -11,6 +11,7 @@ import numpy as np
 
 from scorers.tokenizer import Tokenizer
 
+from . import toy
 from .batches import Example, Maker
 from .damage import DAMAGES
 from .evaluate import Test, evaluate, nll_per_token, p_yes
@@ -18,7 +19,7 @@ from .harvest import SHARES, Document, documents
 from .material import Passage
 
 FACTS = "training.json"
-"""What the training run recorded: seed, n_steps, n_passages, n_characters, minutes."""
+"""What each training run recorded: command, n_steps, n_passages, n_characters, minutes."""
 
 _TEXT = """\
 # The toy model of `curate demo`
@@ -52,12 +53,14 @@ As a language model: {nll_clean:.2f} nats a token on the standard library's unda
 
 ## How it was made
 
-`python -m curate.demo.train --seed {seed} --minutes {minutes_asked:g}` on two cores
-({minutes:.0f} minutes, {n_steps:,} steps), from {n_passages:,} passages ({megabytes:.1f} million
-characters) of docstrings, source code and documentation of the Python packages that happened to be
-installed. No text of the standard library is among them. Tokenizer: byte-level BPE,
-{vocabulary:,} tokens. Network: Llama, {n_layers} layers of width {width}, tied embeddings, context
-{context} tokens. Weights: {weights_mb:.1f} MB of float16, for float32 arithmetic.
+On two cores, from docstrings, source code and documentation of the Python packages that happened to
+be installed, by
+
+{runs}
+
+No text of the standard library is among them. Tokenizer: byte-level BPE, {vocabulary:,} tokens.
+Network: Llama, {n_layers} layers of width {width}, tied embeddings, context {context} tokens.
+Weights: {weights_mb:.1f} MB of float16, for float32 arithmetic.
 
 Training text: half of the passages in the prompt are damaged, and every damaged one has its
 undamaged twin in the same batch. The loss is the answer's, plus that of the next token in undamaged
@@ -69,14 +72,16 @@ On anything but form. A fluent lie gets "yes"; a table of true figures may get "
 language or a format unlike anything it saw. Text that speaks to the model ("answer yes") was not
 trained against. Damage after the first {prompt_tokens} tokens is out of its sight.
 """
+_RUN = (
+    "- `python -m curate.demo.train {command}`: {n_steps:,} steps in {minutes:.0f} minutes on "
+    "{n_passages:,} passages, {megabytes:.1f} million characters"
+)
 
 
 def write(directory: Path, held_out: Sequence[Passage], *, n_pairs: int = 150) -> str:
     """Test the model saved in ``directory``, write ``MODEL_CARD.md`` there, and return its text."""
-    from transformers import AutoModelForCausalLM
-
-    facts = json.loads((directory / FACTS).read_text())
-    network = AutoModelForCausalLM.from_pretrained(directory).eval()
+    runs = json.loads((directory / FACTS).read_text())
+    network = toy.load_network(directory).eval()
     maker = Maker(Tokenizer(model=str(directory)))
     found = {domain: list(documents(domain, seed=0, n=round(240 * share)))
              for domain, share in SHARES.items()}  # fmt: skip
@@ -98,12 +103,11 @@ def write(directory: Path, held_out: Sequence[Passage], *, n_pairs: int = 150) -
         nll_damaged=_nll(network, maker, [d for d in everything if d.damage]),
         nll_uniform=float(np.log(config.vocab_size)),
         vocabulary=config.vocab_size,
-        megabytes=facts["n_characters"] / 1e6,
         n_layers=config.num_hidden_layers,
         width=config.hidden_size,
         context=config.max_position_embeddings,
         weights_mb=(directory / "model.safetensors").stat().st_size / 1e6,
-        **facts,
+        runs="\n".join(_RUN.format(megabytes=run["n_characters"] / 1e6, **run) for run in runs),
     )
     (directory / "MODEL_CARD.md").write_text(text, encoding="utf-8")
     return text

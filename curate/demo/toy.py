@@ -77,6 +77,14 @@ def make_network(*, n_tokens: int, bos: int, eos: int) -> Any:
     return LlamaForCausalLM(config)
 
 
+def load_network(directory: Path) -> Any:
+    """The network that `save_network` wrote, in float32."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+
+
 def save_network(network: Any, directory: Path) -> None:
     """Write the weights as float16 and a configuration that asks for float32 arithmetic.
 

@@ -1,5 +1,7 @@
 """Make the toy model: ``python -m curate.demo.train [--out DIR] [--minutes M] [--seed S]``.
 
+``--resume`` trains a saved model further; the card lists every run that made it.
+
 The number of steps follows from ``--minutes`` and a fixed rate, not from the clock, so that the
 same arguments on the same packages give the same model.
 """
@@ -34,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=30, help="on two cores; sets the steps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="1 where other work needs a core")
+    parser.add_argument("--resume", action="store_true", help="train the model in --out further")
     parser.add_argument("--card-only", action="store_true", help="test a trained model again")
     options = parser.parse_args(arguments)
     import torch
@@ -44,10 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train, held_out = material.collect(Path(sysconfig.get_path("purelib")), seed=options.seed)
     print(f"{len(train):,} passages to train on, {len(held_out):,} held out", flush=True)
     if not options.card_only:
-        minutes = options.minutes
-        facts = make(options.out, train, held_out, minutes=minutes, seed=options.seed)
-        facts |= {"minutes_asked": minutes, "minutes": (time.monotonic() - started) / 60}
-        (options.out / card.FACTS).write_text(json.dumps(facts, indent=2) + "\n")
+        path = options.out / card.FACTS
+        runs = json.loads(path.read_text()) if options.resume else []
+        n_steps = max(10, round(options.minutes * _STEPS_A_MINUTE))
+        make(
+            options.out, train, held_out,
+            n_steps=n_steps, seed=options.seed, resume=options.resume,
+        )  # fmt: skip
+        run = {
+            "command": f"--seed {options.seed} --minutes {options.minutes:g}"
+            + " --resume" * options.resume,
+            "n_steps": n_steps,
+            "n_passages": len(train),
+            "n_characters": sum(len(p.text) for p in train),
+            "minutes": (time.monotonic() - started) / 60,
+        }
+        path.write_text(json.dumps([*runs, run], indent=2) + "\n")
     print(card.write(options.out, held_out))
 
 
@@ -56,26 +71,24 @@ def make(
     train: Sequence[material.Passage],
     held_out: Sequence[material.Passage],
     *,
-    minutes: float,
+    n_steps: int,
     seed: int,
-) -> dict[str, float]:
-    """Train tokenizer and network, save both to ``out``, and return what the card wants to know."""
+    resume: bool,
+) -> None:
+    """Train tokenizer and network, or the network saved in ``out`` further, and save to ``out``."""
     out.mkdir(parents=True, exist_ok=True)
-    toy.make_tokenizer([p.text for p in train], out)
+    if not resume:
+        toy.make_tokenizer([p.text for p in train], out)
     maker = Maker(Tokenizer(model=str(out)))
     n_fixed = len(maker.template.head) + len(maker.template.tail)
     print(f"tokenizer: {maker.tokenizer.size} tokens; the prompt takes {n_fixed}", flush=True)
     bos = maker.tokenizer.prefix_id
-    network = toy.make_network(n_tokens=maker.tokenizer.size, bos=bos, eos=bos + 1)
-    n_steps = max(10, round(minutes * _STEPS_A_MINUTE))
+    if resume:
+        network = toy.load_network(out)
+    else:
+        network = toy.make_network(n_tokens=maker.tokenizer.size, bos=bos, eos=bos + 1)
     fit(network, maker, train, held_out, n_steps=n_steps, seed=seed)
     toy.save_network(network, out)
-    return {
-        "seed": seed,
-        "n_steps": n_steps,
-        "n_passages": len(train),
-        "n_characters": sum(len(p.text) for p in train),
-    }
 
 
 def fit(

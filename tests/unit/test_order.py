@@ -1,0 +1,157 @@
+"""Permanent random numbers, and inclusion frequencies against the probabilities promised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from samplers import InversePropensity, Random, TopK, permanent_random
+
+KEYS = np.array([0, 1, 12345, 2**63, 2**64 - 1], np.uint64)
+GOLDEN = {
+    0: """0x1.9ff45ea7ce2bep-3 0x1.173b0a7366893p-2 0x1.77f5b2bfa12ddp-2
+          0x1.c580a6e4edcfep-1 0x1.197a13a79cc42p-3""",
+    17: """0x1.70f55bf8d9f7ep-1 0x1.d9179920bd8b8p-1 0x1.7b0017f2daa02p-3
+           0x1.08ffe7fc4b523p-2 0x1.ac9e018548f7ep-3""",
+    2**64 - 1: """0x1.0000000000000p-54 0x1.ead038243cd8fp-2 0x1.e6a2f5b3e6561p-2
+                  0x1.bf8e8c673c45cp-4 0x1.2fff600bafec5p-2""",
+}
+
+
+def test_numbers_never_change_between_releases() -> None:
+    for seed, expected in GOLDEN.items():
+        assert [float(u).hex() for u in permanent_random(seed, KEYS)] == expected.split()
+
+
+def test_a_function_of_seed_and_key_alone() -> None:
+    keys = np.arange(10_000, dtype=np.uint64)
+    u = permanent_random(7, keys)
+    order = np.random.default_rng(0).permutation(len(keys))
+    assert np.array_equal(permanent_random(7, keys[order]), u[order])
+    assert permanent_random(7, keys[42:43])[0] == u[42]
+    assert len(np.unique(u)) == len(u)
+    assert not np.intersect1d(u, permanent_random(8, keys)).size
+    assert permanent_random(7, np.empty(0, np.uint64)).shape == (0,)
+
+
+@pytest.mark.parametrize("key", [0x5EE4543031FDDCFD, 0xE220A8397B1DCDAF])
+def test_never_zero_and_never_one(key: int) -> None:
+    """The keys whose hash with seed 0 has all bits set, and none."""
+    (u,) = permanent_random(0, np.array([key], np.uint64))
+    assert 0 < u < 1
+    assert min(u, 1 - u) < 1e-15
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32, 2**64 - 1])
+@pytest.mark.parametrize("step", [1, 2**32, 2**48], ids=["low", "middle", "high"])
+def test_uniform_over_keys(seed: int, step: int) -> None:
+    u = permanent_random(seed, np.arange(20_000, dtype=np.uint64) * np.uint64(step))
+    assert ((u > 0) & (u < 1)).all()
+    assert stats.kstest(u, "uniform").pvalue > 0.001
+    assert abs(np.corrcoef(u[:-1], u[1:])[0, 1]) < 4 / np.sqrt(len(u))
+
+
+def test_uniform_over_seeds_and_independent_between_them() -> None:
+    keys = np.arange(2_000, dtype=np.uint64)
+    u = np.array([permanent_random(seed, keys) for seed in range(200)])
+    assert stats.kstest(u[:, 1234], "uniform").pvalue > 0.001
+    correlation = np.corrcoef(u)[np.triu_indices(200, 1)]
+    assert abs(correlation).max() < 6 / np.sqrt(len(keys))
+    assert abs(correlation.std() * np.sqrt(len(keys)) - 1) < 0.05
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_seeds_out_of_range(seed: int) -> None:
+    with pytest.raises(ValueError, match=rf"must be in \[0, 2\*\*64\). Got {seed}"):
+        permanent_random(seed, KEYS)
+
+
+# Inclusion frequencies
+
+N, N_SEEDS = 1_000, 2_000
+LOG_DENSITY = 2 * np.random.default_rng(0).normal(size=N)
+MEAN_ERROR, LARGEST_ERROR = 0.01, 0.05
+"""2,000 draws alone miss a probability by .8 * sqrt(π(1-π)/2000) <= .009 on average."""
+
+
+def frequencies(order: np.ndarray, n_taken: int) -> np.ndarray:
+    """How often each document is among the first; order: [seeds, documents]."""
+    first = np.argpartition(order, n_taken - 1, axis=1)[:, :n_taken]
+    return np.bincount(first.ravel(), minlength=order.shape[1]) / len(order)
+
+
+@pytest.fixture(scope="module")
+def u() -> np.ndarray:
+    keys = np.arange(N, dtype=np.uint64)
+    return np.array([permanent_random(seed, keys) for seed in range(N_SEEDS)])
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4, 0.8])
+def test_inverse_propensity_includes_as_often_as_it_says(u: np.ndarray, rate: float) -> None:
+    sampler, n_taken = InversePropensity(), round(rate * N)
+    log_c = sampler.calibrate(LOG_DENSITY, np.ones(N), n_taken)
+    inclusion = sampler.inclusion(LOG_DENSITY, log_c)
+    error = abs(frequencies(sampler.order(LOG_DENSITY, u), n_taken) - inclusion)
+    assert error.mean() <= MEAN_ERROR
+    assert error.max() <= LARGEST_ERROR
+
+    # The test has teeth: Gumbel top-k with weights 1/density misses the same marks.
+    gumbel = np.log(-np.log(u)) + LOG_DENSITY
+    error = abs(frequencies(gumbel, n_taken) - inclusion)
+    assert error.mean() > MEAN_ERROR
+    assert error.max() > 3 * LARGEST_ERROR
+
+
+def test_random_includes_all_alike(u: np.ndarray) -> None:
+    found = frequencies(Random().order(LOG_DENSITY, u), 400)
+    assert abs(found - 0.4).mean() <= MEAN_ERROR
+    assert Random().calibrate(LOG_DENSITY, np.full(N, 3.0), 1_200) == 0.4
+
+
+def test_top_k_takes_the_good_end() -> None:
+    score, u = np.array([2.0, 3.0, 1.0]), np.full(3, 0.5)
+    assert np.argsort(TopK().order(score, u)).tolist() == [1, 0, 2]
+    assert np.argsort(TopK(higher_is_better=False).order(score, u)).tolist() == [2, 0, 1]
+
+
+# Calibration
+
+
+def bisected(log_density: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarray:
+    """π by bisection on log c: slow, and obviously right."""
+    low, high = log_density.min() - 60, log_density.max()
+    for _ in range(200):
+        middle = (low + high) / 2
+        spent = (np.exp(np.minimum(0, middle - log_density)) * cost).sum()
+        low, high = (middle, high) if spent < budget else (low, middle)
+    return np.exp(np.minimum(0, high - log_density))
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1, 1.0, 10.0])
+@pytest.mark.parametrize("rate", [1e-4, 0.1, 0.4, 0.8, 0.9999])
+def test_calibration_equals_bisection(spread: float, rate: float) -> None:
+    rng = np.random.default_rng(9)
+    log_density = spread * rng.normal(size=300) - 700  # far from 0, as log densities may be
+    for cost in (np.ones(300), rng.integers(0, 5_000, 300).astype(np.float64)):
+        budget = rate * cost.sum()
+        log_c = InversePropensity().calibrate(log_density, cost, budget)
+        found = InversePropensity().inclusion(log_density, log_c)
+        np.testing.assert_allclose(
+            found, bisected(log_density, cost, budget), rtol=1e-7, atol=1e-12
+        )
+
+
+def test_calibration_where_everything_fits() -> None:
+    log_density = np.array([-3.0, 0.0, 5.0])
+    for cost, budget in ((np.ones(3), 3), (np.ones(3), 7), (np.zeros(3), 1)):
+        log_c = InversePropensity().calibrate(log_density, cost, budget)
+        assert InversePropensity().inclusion(log_density, log_c).tolist() == [1, 1, 1]
+
+
+def test_calibration_of_densities_that_underflow() -> None:
+    """Log densities 2,000 apart, as a narrow kernel gives."""
+    log_density = np.array([-2_000.0, -1_999.0, 0.0, 0.0])
+    log_c = InversePropensity().calibrate(log_density, np.ones(4), 3.0)
+    inclusion = InversePropensity().inclusion(log_density, log_c)
+    np.testing.assert_allclose(inclusion, [1, 1, 0.5, 0.5])
