@@ -60,4 +60,6 @@ def parse_tokens(text: str | int) -> int:
     budget = Budget.parse(f"{written}tok" if bare else written)
     if budget.is_share or budget.unit != "tokens":
         raise ConfigError(f"Wanted a number of tokens, such as 5M or 5Mtok. Got {text!r}.")
+    if budget.amount < 1:
+        raise ConfigError(f"A number of tokens must be at least 1. Got {text!r}.")
     return round(budget.amount)

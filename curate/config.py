@@ -112,6 +112,8 @@ def load_pipeline(path: str | Path, overrides: tuple[str, ...] = ()) -> Pipeline
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file.") from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"{path}: a directory. Name the YAML file in it.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     if not isinstance(content, dict):
@@ -141,4 +143,7 @@ def _override(content: dict[str, Any], text: str) -> None:
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {text}: {parent!r} holds no keys.")
         content = inner
-    content[last] = yaml.safe_load(value)
+    try:
+        content[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not YAML: {error}") from error

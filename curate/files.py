@@ -23,10 +23,13 @@ def whole(path: Path) -> Iterator[Path]:
     """A temporary path that becomes ``path`` in one step, once the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    yield temporary
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -104,17 +107,31 @@ def claim(directory: Path, name: str, config: dict[str, Any]) -> None:
     """
     path = directory / name
     if path.exists():
-        before = read_json(path)
+        before, config = _flat(read_json(path)), _flat(config)
         differing = sorted(key for key in {*before, *config} if before.get(key) != config.get(key))
         if differing:
-            changes = "; ".join(f"{k}: {before.get(k)!r} → {config.get(k)!r}" for k in differing)
+            changes = "; ".join(
+                f"{k}: {_short(before.get(k))} → {_short(config.get(k))}" for k in differing
+            )
             raise ConfigError(
-                f"{directory} was written with another configuration ({_short(changes)}). "
+                f"{directory} was written with another configuration ({changes}). "
                 f"Give another directory, or delete this one."
             )
     else:
         write_json(path, config)
 
 
-def _short(text: str, most: int = 400) -> str:
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys as one level of dotted ones."""
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            flat |= _flat(inner, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = list(inner) if isinstance(inner, tuple) else inner
+    return flat
+
+
+def _short(value: object, most: int = 120) -> str:
+    text = repr(value)
     return text if len(text) <= most else text[:most] + " …"

@@ -7,6 +7,7 @@ table without losses.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from .errors import ConfigError
 from .files import whole
 
 SHARE, LOSS = "share/", "loss/"
+_Line = tuple[int, list[str]]
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,15 @@ class RunTable:
             ConfigError: not there, no share columns, or a cell that is no number.
         """
         try:
-            with Path(path).open(newline="", encoding="utf-8") as file:
-                rows = list(csv.reader(file))
-        except FileNotFoundError as error:
-            raise ConfigError(f"{path}: no such file.") from error
-        header = rows[0] if rows else []
+            with Path(path).open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.reader(file)
+                lines = [(reader.line_num, row) for row in reader if row]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise ConfigError(f"{path}: cannot be read as a CSV file: {error}") from error
+        header = lines[0][1] if lines else []
+        twice = sorted({column for column in header if header.count(column) > 1})
+        if twice:
+            raise ConfigError(f"{path}: column {twice[0]!r} is there more than once.")
         shares = [c for c in header if c.startswith(SHARE)]
         losses = [c for c in header if c.startswith(LOSS)]
         if not shares:
@@ -67,7 +73,7 @@ class RunTable:
                 f"{path}: no column starts with {SHARE!r}. A table of runs has columns run, "
                 f"{SHARE}<domain> …, {LOSS}<target> …. Found {header}."
             )
-        body = rows[1:]
+        body = lines[1:]
         return cls(
             names=_names(body, header),
             domains=[c.removeprefix(SHARE) for c in shares],
@@ -77,24 +83,26 @@ class RunTable:
         )
 
 
-def _names(body: list[list[str]], header: Sequence[str]) -> list[str]:
+def _names(body: list[_Line], header: Sequence[str]) -> list[str]:
     if "run" not in header:
         return [f"{i:03d}" for i in range(len(body))]
-    return [row[header.index("run")] for row in body]
+    return [row[header.index("run")] for _, row in body]
 
 
 def _numbers(
-    path: str | Path, body: list[list[str]], header: list[str], columns: list[str]
+    path: str | Path, body: list[_Line], header: list[str], columns: list[str]
 ) -> NDArray[np.float64]:
     places = [header.index(column) for column in columns]
     out = np.empty((len(body), len(columns)))
-    for i, row in enumerate(body):
+    for i, (line, row) in enumerate(body):
         for j, place in enumerate(places):
             try:
                 out[i, j] = float(row[place])
+                if not math.isfinite(out[i, j]):
+                    raise ValueError
             except (ValueError, IndexError) as error:
                 found = row[place] if place < len(row) else "nothing"
                 raise ConfigError(
-                    f"{path}, line {i + 2}, column {columns[j]!r}: no number: {found!r}."
+                    f"{path}, line {line}, column {columns[j]!r}: no number: {found!r}."
                 ) from error
     return out

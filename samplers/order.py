@@ -25,7 +25,7 @@ def _mix(z: KeyArray) -> KeyArray:
 
 
 def permanent_random(seed: int, keys: KeyArray) -> FloatArray:
-    """One number in (0, 1) per key: the middle of one of 2^53 equal cells, never 0 or 1.
+    """One number in (0, 1) per key: the middle of one of 2^52 equal cells, never 0 or 1.
 
     Args:
         seed: a whole number in [0, 2^64).
@@ -36,9 +36,10 @@ def permanent_random(seed: int, keys: KeyArray) -> FloatArray:
     """
     if not 0 <= seed < 2**64:
         raise ValueError(f"'seed' of permanent_random must be in [0, 2**64). Got {seed}.")
-    start = _mix(np.array([(seed + 1) * 0x9E3779B97F4A7C15 % 2**64], np.uint64))
-    mixed = _mix(_mix(np.asarray(keys, np.uint64) ^ start))
-    return ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    start = _mix(np.array([seed], np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+    # Adding after the first round keeps 0, a fixed point of the finaliser, from passing through.
+    mixed = _mix(_mix(np.asarray(keys, np.uint64) ^ start) + start)
+    return ((mixed >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
 class Sampler(Protocol):
@@ -146,15 +147,15 @@ class InversePropensity:
         """
         if budget >= cost.sum():
             return float(score.max())
-        rarest_first = np.argsort(score, kind="stable")
-        smallest = float(score[rarest_first[0]])
-        weight = np.exp(smallest - score[rarest_first])  # 1 / density, scaled into (0, 1]
-        price = cost[rarest_first]
+        costs = cost > 0
+        rarest_first = np.argsort(score[costs], kind="stable")
+        log_density, price = score[costs][rarest_first], cost[costs][rarest_first]
         certain = np.concatenate([[0.0], np.cumsum(price)[:-1]])
-        chance = np.cumsum((price * weight)[::-1])[::-1]
-        c = (budget - certain) / chance
-        k = int(np.flatnonzero(c * weight <= 1.0)[0])
-        return float(np.log(c[k])) + smallest
+        rest = np.logaddexp.accumulate((np.log(price) - log_density)[::-1])[::-1]
+        left = np.maximum(budget - certain, np.finfo(np.float64).tiny)
+        log_c = np.log(left) - rest  # if the k documents before were certain
+        k = int(np.flatnonzero((log_c <= log_density) & (certain < budget))[0])
+        return float(log_c[k])
 
     def inclusion(self, score: FloatArray, calibration: float) -> FloatArray:
         """π = min(1, c / density)."""

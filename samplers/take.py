@@ -56,6 +56,7 @@ class Take:
         if not budget > 0:
             raise ValueError(f"'budget' of Take must be above 0. Got {budget}.")
         self.budget = budget
+        self._limit = budget + min(1e-12 * budget, 0.5)  # a sum of shares may miss it by rounding
         self._order = np.empty(0)
         self._key = np.empty(0, np.uint64)
         self._cost = np.empty(0)
@@ -95,7 +96,7 @@ class Take:
         """
         by_order = np.lexsort((self._key, self._order))
         spent = np.cumsum(self._cost[by_order])
-        fits = int(np.searchsorted(spent, self.budget * (1 + 1e-12), side="right"))
+        fits = int(np.searchsorted(spent, self._limit, side="right"))
         kept = by_order[: fits + 1]
         self._order, self._key, self._cost = self._order[kept], self._key[kept], self._cost[kept]
         self._kept = len(kept)

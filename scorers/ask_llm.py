@@ -99,7 +99,8 @@ class AskLLM:
             "prompt": self.prompt,
             "yes": self.yes,
             "no": self.no,
-            "max_tokens": self.max_tokens,
+            "max_tokens": self._template.max_tokens,
+            "answers": list(self._answers),
             "chat": self.chat,
             **self._backend.config(),
         }

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from .backends.fingerprint import fingerprint
 
+_CJK = r"\u3040-\u30ff\u3400-\u9fff"
+_WORD = rf"[^\W{_CJK}]+|[{_CJK}]"
+
 Counts = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
@@ -24,7 +27,7 @@ class Embedder(Protocol):
         ...
 
     def embed(self, texts: Sequence[str], counts: Counts, n_documents: int) -> Vectors:
-        """float32[n, d], each row of length 1 (0 where a text has no feature at all)."""
+        """float32[n, d], each row of length 1."""
         ...
 
     def config(self) -> dict[str, Any]:
@@ -37,13 +40,16 @@ class HashedNGrams:
     """Hashed word n-grams, weighted by TF-IDF, projected at random. Needs no download.
 
     Word n-grams up to ``n_max`` are hashed into ``n_features`` buckets; a bucket's weight is
-    (1 + log tf) · log((1 + N) / (1 + df)), its direction a sparse random sign vector (an average
-    of ``dimension / 32`` entries, Li et al. 2006), so that inner products are kept in expectation.
+    (1 + log tf) · (1 + log((1 + N) / (1 + df))), its direction a sparse random sign vector (on
+    average ``dimension / 32`` entries, Li et al. 2006), so that inner products are kept in
+    expectation. A word is a run of letters and digits, or one character of Chinese or Japanese.
+    Texts without any point in a direction of their own.
 
     Attributes:
         n_features: buckets; two n-grams in one bucket count as the same.
         n_max: longest n-gram, in words. Longer ones make documents less alike.
-        dimension: of the vectors; the error of a cosine is about 1 / √dimension.
+        dimension: of the projection; the error of a cosine is about 1 / √dimension. Vectors have
+            one entry more, for texts without a word.
         max_chars: characters read of a document.
         seed: of the projection.
     """
@@ -64,10 +70,11 @@ class HashedNGrams:
         from sklearn.preprocessing import normalize
 
         hashed = self._hash(texts)
-        idf = np.log((1.0 + n_documents) / (1.0 + counts))
+        idf = 1.0 + np.log((1.0 + n_documents) / (1.0 + counts))
         hashed.data = (1.0 + np.log(hashed.data)) * idf[hashed.indices]
-        vectors = self._projection.transform(normalize(hashed))
-        return np.asarray(normalize(vectors), np.float32)
+        vectors = normalize(self._projection.transform(normalize(hashed)))
+        wordless = ~vectors.any(axis=1, keepdims=True)
+        return np.hstack([vectors, wordless]).astype(np.float32)
 
     def config(self) -> dict[str, Any]:
         """Everything that decides a vector."""
@@ -91,7 +98,7 @@ class HashedNGrams:
         return HashingVectorizer(
             n_features=self.n_features,
             ngram_range=(1, self.n_max),
-            token_pattern=r"\w+",
+            token_pattern=_WORD,
             alternate_sign=False,
             norm=None,
         )
@@ -132,10 +139,17 @@ class SentenceTransformerEmbedder:
 
     def config(self) -> dict[str, Any]:
         """Everything that decides a vector."""
+        self._check_package()
         return {"embedder": "sentence-transformers", "model": fingerprint(self.model)}
 
     @cached_property
     def _loaded(self) -> Any:
+        self._check_package()
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(self.model, device=self.device)
+
+    def _check_package(self) -> None:
         from importlib.util import find_spec
 
         if find_spec("sentence_transformers") is None:
@@ -143,6 +157,3 @@ class SentenceTransformerEmbedder:
                 f"The embedder {self.model!r} needs the package sentence-transformers: "
                 f"pip install sentence-transformers"
             )
-        from sentence_transformers import SentenceTransformer
-
-        return SentenceTransformer(self.model, device=self.device)

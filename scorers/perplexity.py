@@ -101,6 +101,12 @@ class Perplexity:
     trust_remote_code: bool = False
     backend: Backend | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        if self.window is not None and self.window < 2:
+            raise ValueError(f"'window' of Perplexity must be at least 2. Got {self.window}.")
+        if self.context is not None and self.context < 1:
+            raise ValueError(f"'context' of Perplexity must be at least 1. Got {self.context}.")
+
     def score(self, texts: Sequence[str]) -> Scored:
         """Mean of -log P(token | tokens before it) over each text.
 
@@ -147,7 +153,13 @@ class Perplexity:
     @cached_property
     def _geometry(self) -> tuple[int, int]:
         window = min(self.window or self._backend.max_length, self._backend.max_length)
-        return window, self.context or max(1, window // 4)
+        context = self.context or max(1, window // 4)
+        if context >= window:
+            raise ValueError(
+                f"'context' of Perplexity must be below the window of {window} tokens. "
+                f"Got {context}."
+            )
+        return window, context
 
     @cached_property
     def _backend(self) -> Backend:

@@ -13,6 +13,8 @@ from ..base import FloatArray, Scored, reason_for_empty
 from ..embedders import Counts, Embedder, HashedNGrams, Vectors
 from .sample import DistinctSample, text_hash
 
+_SAME = 1e-2  # distances below are rounding: texts that embed alike
+
 
 @dataclass
 class ReferenceState:
@@ -39,12 +41,16 @@ class ReferenceDensity:
     (4,000 pieces) densities spread 4.8-fold between the 1st and the 99th percentile at a fraction
     of .3, 1.5-fold at .36, and by noise of the projection alone below .2.
 
+    A document with many copies is known as such only where its text was sampled: with rare large
+    clusters the standard error, which comes from the sample, is too small for those left out.
+
     Cost: two passes over the text, and n · m kernels.
 
     Attributes:
         n_reference: distinct texts in the sample, m.
         bandwidth: h, a distance between unit vectors, > 0; None: by ``bandwidth_ratio``.
-        bandwidth_ratio: h as a fraction of the median distance within the sample, > 0.
+        bandwidth_ratio: h as a fraction of the median distance between the texts of the sample
+            that differ, > 0.
         embedder: documents to unit vectors.
         seed: of the sample.
     """
@@ -105,7 +111,7 @@ class ReferenceDensity:
             "bandwidth": self.bandwidth,
             "bandwidth_ratio": self.bandwidth_ratio,
             "seed": self.seed,
-            **self.embedder.config(),
+            "embedder": self.embedder.config(),
         }
 
 
@@ -153,8 +159,8 @@ class FittedReferenceDensity:
         some = self._reference[: min(1000, len(self._reference))].astype(np.float64)
         squared = np.maximum(2.0 - 2.0 * (some @ some.T), 0.0)
         distances = np.sqrt(squared[np.triu_indices(len(some), 1)])
-        median = float(np.median(distances)) if len(distances) else 0.0
-        return self.spec.bandwidth_ratio * (median or 1.0)
+        distinct = distances[distances > _SAME]
+        return self.spec.bandwidth_ratio * (float(np.median(distinct)) if len(distinct) else 1.0)
 
     def _log_density(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         import torch
@@ -170,6 +176,7 @@ class FittedReferenceDensity:
         total = weight.sum(1)
         log_mean = kernel.logsumexp(1) - total.log()
         relative = (log_kernel.double() - log_mean[:, None]).exp() - 1.0
+        relative[weight == 0] = 0.0  # a document's own entry, which may be infinite here
         missing = 1.0 - min(1.0, float(self._weights.sum()) / self.n_documents)
         stderr = (missing * (weight * relative).square().sum(1)).sqrt() / total
         return log_mean.numpy(), stderr.numpy()

@@ -10,7 +10,7 @@ import xxhash
 
 def text_hash(text: str, seed: int) -> int:
     """64-bit hash of a text's content."""
-    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "replace"), seed=seed)
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"), seed=seed)
 
 
 @dataclass

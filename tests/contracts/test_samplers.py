@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_the_callers_arrays_are_not_the_samplers(name: str) -> None:
 def test_a_larger_budget_contains_a_smaller_one(name: str, costs: np.ndarray) -> None:
     budgets = np.linspace(1, costs.sum(), 23)
     samples = [taken_keys(name, budget, costs) for budget in budgets]
-    for smaller, larger in zip(samples, samples[1:], strict=False):
+    for smaller, larger in itertools.pairwise(samples):
         assert smaller <= larger
     assert len(samples[0]) < len(samples[10]) < len(samples[-1]) == N
 

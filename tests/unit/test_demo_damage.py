@@ -36,11 +36,9 @@ def test_seeds_differ(name: str) -> None:
     assert len({DAMAGES[name](TEXT, rng(seed)) for seed in range(10)}) > 5
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("name", [n for n in DAMAGES if n != "repeated_lines"])
 def test_damage_covers_most_of_the_text(name: str) -> None:
-    """No 90 characters of the text survive in a row, but for lines that are then repeated."""
-    if name == "repeated_lines":
-        pytest.skip("repetition keeps its lines whole; how often they come is tested below")
+    """No 90 characters of the text survive in a row. Repeated lines are tested below."""
     intact = 0
     for seed in range(50):
         damaged = DAMAGES[name](TEXT, rng(seed))
