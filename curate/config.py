@@ -47,13 +47,13 @@ class ProxySection(_Strict):
 
     tokenizer: str = "demo"
     held_out: float = Field(0.1, gt=0, lt=1)
-    hidden: int = Field(96, gt=0)
+    hidden: int = Field(64, gt=0)
     layers: int = Field(2, gt=0)
     heads: int = Field(4, gt=0)
-    length: int = Field(128, gt=1)
+    length: int = Field(64, gt=1)
     batch: int = Field(8, gt=0)
-    steps: int = Field(150, gt=0)
-    learning_rate: float = Field(4e-3, gt=0)
+    steps: int = Field(500, gt=0)
+    learning_rate: float = Field(5e-3, gt=0)
 
 
 class MixSection(_Strict):

@@ -67,13 +67,13 @@ def design(
 @options.out_directory
 @click.option("--tokenizer", default="demo", show_default=True, help="Directory or hub name.")
 @click.option("--held-out", default=0.1, show_default=True, help="Share of documents to judge on.")
-@click.option("--hidden", default=96, show_default=True, help="Width of the proxy.")
+@click.option("--hidden", default=64, show_default=True, help="Width of the proxy.")
 @click.option("--layers", default=2, show_default=True, help="Depth of the proxy.")
 @click.option("--heads", default=4, show_default=True, help="Attention heads.")
-@click.option("--length", default=128, show_default=True, help="Tokens in a sequence.")
+@click.option("--length", default=64, show_default=True, help="Tokens in a sequence.")
 @click.option("--batch", default=8, show_default=True, help="Sequences in a step.")
-@click.option("--steps", default=150, show_default=True, help="Steps of training.")
-@click.option("--learning-rate", default=4e-3, show_default=True, help="Peak, of AdamW.")
+@click.option("--steps", default=500, show_default=True, help="Steps of training.")
+@click.option("--learning-rate", default=5e-3, show_default=True, help="Peak, of AdamW.")
 @click.option("--workers", default=2, show_default=True, help="Processes of one thread each.")
 def run(corpus: Corpus, selection: str, design: str, out: str, workers: int, **kw: Any) -> None:
     """Train one proxy for each mixture of a design, on the selected documents of INPUT."""
@@ -116,6 +116,7 @@ def fit(runs: str, out: str, law: str, seed: int) -> None:
 @click.option(
     "--weight", multiple=True, metavar="TARGET=W", help="Of a target; all the same if none."
 )
+@click.option("--extrapolate", is_flag=True, help="Admit shares that no run had.")
 @click.option(
     "--kl-strength", default=0.0, show_default=True, help="Pull to the proportions, nats."
 )
@@ -127,6 +128,7 @@ def optimize(
     max_epochs: float,
     weight: tuple[str, ...],
     kl_strength: float,
+    extrapolate: bool,
 ) -> None:
     """Find the mixture of least predicted loss that what was kept can supply."""
     from ..budget import parse_tokens
@@ -140,6 +142,7 @@ def optimize(
         max_epochs=max_epochs,
         objective=dict(map(_weight, weight)) or None,
         kl_strength=kl_strength,
+        extrapolate=extrapolate,
     )
     print_mixture(mixture, out)
 

@@ -92,20 +92,26 @@ def fit(
     # One BLAS thread: the matrices are small, and sums must not depend on the number of cores.
     with as_config_error(str(runs)), threadpool_limits(1):
         fitted = find("laws", law)().fit(table.mixtures, table.losses, np.random.default_rng(seed))
-    stored = {"domains": table.domains, "targets": table.targets, "law": fitted.to_dict()}
+    stored = {
+        "domains": table.domains,
+        "targets": table.targets,
+        "least_share": _named(table.domains, table.mixtures.min(axis=0)),
+        "greatest_share": _named(table.domains, table.mixtures.max(axis=0)),
+        "law": fitted.to_dict(),
+    }
     write_json(Path(out), stored)
     return stored
 
 
-def load_law(path: str | Path) -> tuple[mixing.FittedLaw, list[str], list[str]]:
-    """A fitted law with the names of its domains and targets.
+def load_law(path: str | Path) -> tuple[mixing.FittedLaw, dict[str, Any]]:
+    """A fitted law, and what `fit` stored with it.
 
     Raises:
         ConfigError: no law there.
     """
     stored = read_json(Path(path))
     try:
-        return mixing.FittedLaw.from_dict(stored["law"]), stored["domains"], stored["targets"]
+        return mixing.FittedLaw.from_dict(stored["law"]), stored
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{path}: not a law that `curate mix fit` wrote ({error!r}).") from error
 
@@ -119,8 +125,12 @@ def optimize(
     max_epochs: float = 4.0,
     objective: dict[str, float] | None = None,
     kl_strength: float = 0.0,
+    extrapolate: bool = False,
 ) -> dict[str, Any]:
     """The mixture of least predicted loss that what was kept can supply.
+
+    No domain gets a smaller or a greater share than it had in some run: beyond what it has seen, a
+    law is an opinion.
 
     Args:
         law: file written by `fit`.
@@ -130,11 +140,13 @@ def optimize(
         max_epochs: how often a document may be repeated.
         objective: weight of each target; all the same by default.
         kl_strength: weight of the divergence from the proportional mixture, in nats of loss.
+        extrapolate: admit shares that no run had.
 
     Raises:
         ConfigError: constraints that contradict each other, or another set of domains.
     """
-    fitted, domains, targets = load_law(law)
+    fitted, stored = load_law(law)
+    domains, targets = stored["domains"], stored["targets"]
     chosen = Selection(Path(selection))
     if chosen.domains != domains:
         raise ConfigError(
@@ -149,6 +161,8 @@ def optimize(
             weights=_weights(objective, targets),
             kl_strength=kl_strength,
             constraints=mixing.Constraints(
+                lower=None if extrapolate else tuple(stored["least_share"].values()),
+                upper=None if extrapolate else tuple(stored["greatest_share"].values()),
                 available_tokens=tuple(kept.tolist()),
                 budget_tokens=float(tokens),
                 max_epochs=max_epochs,

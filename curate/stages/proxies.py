@@ -57,13 +57,13 @@ class Swarm:
 
     tokenizer: str = "demo"
     held_out: float = 0.1
-    hidden: int = 96
+    hidden: int = 64
     layers: int = 2
     heads: int = 4
-    length: int = 128
+    length: int = 64
     batch: int = 8
-    steps: int = 150
-    learning_rate: float = 4e-3
+    steps: int = 500
+    learning_rate: float = 5e-3
 
     def __post_init__(self) -> None:
         if not 0 < self.held_out < 1:

@@ -25,20 +25,19 @@ class ProxySpec:
         length: tokens per sequence.
         batch: sequences per step.
         steps: optimiser steps; tokens read = steps · batch · length.
-        learning_rate: peak, of AdamW; linear warm-up over a tenth of the steps, then cosine to a
-            tenth of the peak.
+        learning_rate: peak, of AdamW; linear warm-up over a tenth of the steps, cosine to zero.
         seed: of the initial weights and of where each domain is read from first, whatever the
             mixture.
     """
 
     n_vocabulary: int
-    hidden: int = 96
+    hidden: int = 64
     layers: int = 2
     heads: int = 4
-    length: int = 128
-    batch: int = 16
-    steps: int = 150
-    learning_rate: float = 4e-3
+    length: int = 64
+    batch: int = 8
+    steps: int = 500
+    learning_rate: float = 5e-3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -122,6 +121,9 @@ def _model(spec: ProxySpec) -> Any:
         num_key_value_heads=spec.heads,
         max_position_embeddings=spec.length,
         tie_word_embeddings=True,
+        # Wider than the usual .02, from which narrow models take hundreds of steps to get away: at
+        # width 64 it halves the spread of a loss between seeds.
+        initializer_range=0.8 / math.sqrt(spec.hidden),
     )
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
@@ -138,7 +140,7 @@ def _train(model: Any, spec: ProxySpec, stream: MixtureStream) -> list[float]:
     curve: list[float] = []
     model.train()
     for step, batch in enumerate(stream.batches(spec.steps, spec.batch)):
-        cosine = 0.55 + 0.45 * math.cos(math.pi * step / spec.steps)
+        cosine = 0.5 + 0.5 * math.cos(math.pi * step / spec.steps)
         for group in optimizer.param_groups:
             group["lr"] = spec.learning_rate * min((step + 1) / warm_up, cosine)
         ids = torch.from_numpy(batch)
