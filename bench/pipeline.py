@@ -40,12 +40,16 @@ _KILL_WHEN = [
 )
 @click.option("--runs", default=20, show_default=True, help="Of the design.")
 @click.option("--tokens", default="2M", show_default=True, help="Of the dataset.")
-def main(corpus: Path, work: Path, runs: int, tokens: str) -> None:
+@click.option(
+    "--dtype", default="float32", show_default=True, help="Of the toy; bfloat16 is faster."
+)
+def main(corpus: Path, work: Path, runs: int, tokens: str, dtype: str) -> None:
     """Print the job's own report, and whether three runs left the same bytes."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     settings = [f"corpus.inputs=[{corpus}/*/*.parquet]", f"mix.design.runs={runs}"]
     settings += [f"build.tokens={tokens}"]
+    settings += [f"score.{scorer}.dtype={dtype}" for scorer in ("ask-llm", "perplexity")]
     rows: list[list[object]] = []
     trees = {}
     for name in ("whole", "again", "killed"):
