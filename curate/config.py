@@ -8,7 +8,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .budget import Budget, parse_tokens
 from .errors import ConfigError
+from .registry import find
 
 
 class _Strict(BaseModel):
@@ -81,14 +83,15 @@ class Pipeline(_Strict):
 
     Attributes:
         out: directory of everything that is written.
-        seed: of every random choice.
+        seed: of the selection, the design, the fit and the dataset. A scorer's own is among its
+            options.
         workers: processes that train proxies side by side.
         chunk_rows: documents scored together.
         score: options of each scorer, by its name.
     """
 
     out: str
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     workers: int = Field(2, gt=0)
     chunk_rows: int = Field(1024, gt=0)
     corpus: CorpusSection
@@ -125,12 +128,33 @@ def load_pipeline(path: str | Path, overrides: tuple[str, ...] = ()) -> Pipeline
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise ConfigError(f"{path}:\n" + "\n".join(lines)) from error
-    if pipeline.select.by not in pipeline.score:
-        raise ConfigError(
-            f"{path}: select.by is {pipeline.select.by!r}, which is not among the scorers "
-            f"{sorted(pipeline.score)}."
-        )
+    try:
+        _check_names(pipeline)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     return pipeline
+
+
+def _check_names(pipeline: Pipeline) -> None:
+    """Names, budgets and their fit, before hours of scoring."""
+    for name in pipeline.score:
+        find("scorers", name)
+    section = pipeline.select
+    for key in ("by", "sizes_from"):
+        name = getattr(section, key)
+        if name is not None and name not in pipeline.score:
+            known = sorted(pipeline.score)
+            raise ConfigError(f"select.{key} is {name!r}, not among the scorers {known}.")
+    find("samplers", section.method)
+    find("laws", pipeline.mix.law)
+    Budget.parse(section.budget)
+    parse_tokens(pipeline.build.tokens)
+    fits = {"top-k": section.by != "density", "inverse-propensity": section.by == "density"}
+    if not fits.get(section.method, True):
+        raise ConfigError(
+            f"select.method {section.method} does not go with the scores of {section.by}: "
+            f"inverse-propensity needs density, and density needs inverse-propensity or random."
+        )
 
 
 def _override(content: dict[str, Any], text: str) -> None:

@@ -26,6 +26,7 @@ FORMATS = {
     ".arrow": "arrow",
 }
 NO_DOMAIN = "all"
+_OURS = ("_config.json", "_selection.json", "manifest.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class Corpus:
             known by shard name and row.
         domain_column: holds its domain. None: the first directory of the shard's name.
         max_document_bytes: a longer document is not scored; its reason is "too_long".
+        leave_out: names of shards that are there and not to be read.
     """
 
     inputs: tuple[str, ...]
@@ -46,37 +48,44 @@ class Corpus:
     id_column: str | None = None
     domain_column: str | None = None
     max_document_bytes: int = 4 * 2**20
+    leave_out: frozenset[str] = frozenset()
 
     @cached_property
     def shards(self) -> list[Shard]:
-        """Every shard, sorted by name.
+        """Every shard, sorted by name. What curate itself wrote is no shard.
 
         Raises:
-            CorpusError: nothing found, or two shards of one name.
+            CorpusError: nothing found, two shards of one name, or one file under two names.
         """
         if not self.inputs:
             raise CorpusError("No input was given. Name a file, a directory, a glob or a URL.")
-        by_name: dict[str, Shard] = {}
-        for given in self.inputs:
-            for shard in _expand(given):
-                other = by_name.setdefault(shard.name, shard)
-                if other.url != shard.url:
-                    raise CorpusError(
-                        f"Two shards have the name {shard.name!r}: {other.url} and {shard.url}. "
-                        f"Their tables would overwrite each other. Give their common parent "
-                        f"directory as one input, or rename one."
-                    )
-        return [by_name[name] for name in sorted(by_name)]
+        by_table: dict[str, Shard] = {}
+        by_url: dict[str, Shard] = {}
+        for shard in (shard for given in self.inputs for shard in _expand(given)):
+            other = by_table.setdefault(shard.name.removesuffix(".parquet"), shard)
+            if other.url != shard.url:
+                raise CorpusError(
+                    f"Two shards have the name {shard.name!r}, with or without .parquet: "
+                    f"{other.url} and {shard.url}. Their tables would overwrite each other. Give "
+                    f"their common parent directory as one input, or rename one."
+                )
+            other = by_url.setdefault(shard.url, shard)
+            if other.name != shard.name:
+                raise CorpusError(
+                    f"{shard.url} comes in twice, as {other.name!r} and as {shard.name!r}. Name "
+                    f"inputs that do not hold each other."
+                )
+        found = sorted(by_url.values(), key=lambda shard: shard.name)
+        return [shard for shard in found if shard.name not in self.leave_out]
 
     def without(self, names: Collection[str]) -> Corpus:
         """The same corpus, some shards left out."""
-        rest = replace(self)
-        rest.__dict__["shards"] = [s for s in self.shards if s.name not in names]
-        return rest
+        return replace(self, leave_out=self.leave_out | set(names))
 
     def reading(self) -> dict[str, Any]:
         """How documents are read, as plain JSON values; where they are does not matter."""
-        return {key: value for key, value in asdict(self).items() if key != "inputs"}
+        where = ("inputs", "leave_out")
+        return {key: value for key, value in asdict(self).items() if key not in where}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +144,10 @@ def _suffix(path: str) -> str | None:
 
 def _expand(given: str) -> list[Shard]:
     """The shards one input stands for."""
-    fs, path = fsspec.core.url_to_fs(given)
+    try:
+        fs, path = fsspec.core.url_to_fs(given)
+    except (ImportError, ValueError) as error:
+        raise CorpusError(f"{given}: {error} (pip install it, or check the URL).") from error
     is_glob = any(c in path for c in "*?[") and not fs.exists(path)
     if is_glob:
         fixed = path[: min(path.find(c) for c in "*?[" if c in path)]
@@ -146,7 +158,12 @@ def _expand(given: str) -> list[Shard]:
         base, paths = posixpath.dirname(path), [path]
     else:
         raise CorpusError(f"{given}: no such file or directory.")
-    found = (_shard(fs, base, p) for p in sorted(paths) if not _hidden(p, base))
+    ours = {posixpath.dirname(p) + "/" for p in paths if posixpath.basename(p) in _OURS}
+    found = (
+        _shard(fs, base, p)
+        for p in sorted(paths)
+        if not _hidden(p, base) and not any(p.startswith(directory) for directory in ours)
+    )
     shards = [shard for shard in found if shard is not None]
     if not shards:
         raise CorpusError(_nothing(given, paths))

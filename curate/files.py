@@ -49,6 +49,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: not there. Was the step before this one run?") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
     except ValueError as error:
         raise ConfigError(f"{path}: not JSON ({error}).") from error
 
@@ -107,18 +109,27 @@ def claim(directory: Path, name: str, config: dict[str, Any]) -> None:
     """
     path = directory / name
     if path.exists():
-        before, config = _flat(read_json(path)), _flat(config)
-        differing = sorted(key for key in {*before, *config} if before.get(key) != config.get(key))
-        if differing:
-            changes = "; ".join(
-                f"{k}: {_short(before.get(k))} → {_short(config.get(k))}" for k in differing
-            )
-            raise ConfigError(
-                f"{directory} was written with another configuration ({changes}). "
-                f"Give another directory, or delete this one."
-            )
+        refuse_another(directory, read_json(path), config)
     else:
         write_json(path, config)
+
+
+def refuse_another(directory: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Do nothing if two configurations are the same.
+
+    Raises:
+        ConfigError: they are not; names what differs, from what to what.
+    """
+    before, now = _flat(before), _flat(now)
+    differing = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    if differing:
+        changes = "; ".join(
+            f"{key}: {_short(before.get(key))} → {_short(now.get(key))}" for key in differing
+        )
+        raise ConfigError(
+            f"{directory} was written with another configuration ({changes}). "
+            f"Give another directory, or delete this one."
+        )
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Documents out of shards: Parquet, JSON lines (plain, gzip, zstd) and Arrow, in fixed chunks.
 
 Nothing is dropped: a row that holds no readable text comes out with a reason in place of a text.
+Rows count from 0; in JSON lines they count the lines that are not blank.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
 import itertools
 import json
@@ -182,7 +184,8 @@ def _jsonl(shard: Shard, corpus: Corpus) -> Iterator[_Row]:
     codec = {".gz": "gzip", ".zst": "zstd"}.get(shard.suffix.removeprefix(".jsonl"))
     with shard.open() as stream:
         lines = io.BufferedReader(pa.input_stream(stream, compression=codec), 1 << 20)
-        rows = (_json_row(line, corpus) for line in lines if line.strip())
+        marked = itertools.chain([lines.readline().removeprefix(codecs.BOM_UTF8)], lines)
+        rows = (_json_row(line, corpus) for line in marked if line.strip())
         head = list(itertools.islice(rows, _PEEK))
         found = [names for names, _ in head if names is not None]
         if found and not any(corpus.text_column in names for names in found):

@@ -127,6 +127,7 @@ class ScoreStore:
         path = self.table_path(shard.name)
         if not path.exists():
             return False
+        shutil.rmtree(self.root / _PARTS / shard.name, ignore_errors=True)
         metadata = table_metadata(path)
         if metadata.get("shard_fingerprint") != shard.fingerprint:
             raise ConfigError(
@@ -137,8 +138,24 @@ class ScoreStore:
             raise ConfigError(f"{path} was made with another configuration. Delete it.")
         return True
 
+    @property
+    def report(self) -> dict[str, Any]:
+        """What the last finished run counted.
+
+        Raises:
+            ConfigError: no run came to its end.
+        """
+        if not (self.root / REPORT).exists():
+            raise ConfigError(
+                f"{self.root}: scoring has not come to its end there. Run the same `curate score` "
+                f"again; it goes on where it stopped."
+            )
+        return dict(read_json(self.root / REPORT))
+
     def shard_names(self) -> list[str]:
-        """Names of the shards that have a whole table, sorted."""
+        """Names of the shards of the last finished run; of all tables, where there is none."""
+        if (self.root / REPORT).exists():
+            return list(self.report["shards"])
         hidden = (".", "_")
         paths = (p.relative_to(self.root) for p in self.root.rglob("*.parquet"))
         tables = [p for p in paths if not any(part.startswith(hidden) for part in p.parts)]

@@ -11,7 +11,7 @@ import click
 from .. import __version__
 from ..errors import CurateError
 from ..registry import did_you_mean
-from .console import errors
+from .console import errors, printable
 
 VERBS = {
     "score": "Give every document a score.",
@@ -59,6 +59,7 @@ def main(arguments: list[str] | None = None) -> Any:
     """The entry point: errors that explain themselves end with their exit code, no traceback."""
     try:
         return cli.main(arguments, standalone_mode=True)
-    except CurateError as error:
-        errors.print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+    except (CurateError, OSError) as error:
+        for line in f"Error: {error}".splitlines():
+            errors.print(printable(line), soft_wrap=True)
+        sys.exit(error.exit_code if isinstance(error, CurateError) else CurateError.exit_code)

@@ -17,7 +17,7 @@ from .tables import table
 def command(out: Path, documents: int, seed: int) -> None:
     """Write a corpus to OUT: modules, docstrings, topics and tables of the standard library.
 
-    Every fifth document is damaged on purpose, so that there is something to filter out.
+    About a fifth of the documents is damaged on purpose, so that there is something to filter out.
     """
     from ..demo.harvest import harvest
 

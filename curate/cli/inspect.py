@@ -32,10 +32,8 @@ def command(directory: Path) -> None:
 
 def _configured(directory: Path) -> None:
     """Score tables, or proxy runs: both start with a configuration."""
-    if (directory / "runs.csv").exists():
-        from ..runs import RunTable
-
-        print_runs(RunTable.read(directory / "runs.csv"))
+    if "scorer" not in _json(directory / "_config.json"):
+        _proxies(directory)
         return
     from ..stages.describe import describe_scores
 
@@ -44,6 +42,15 @@ def _configured(directory: Path) -> None:
     output.print(table(described.columns, described.rows))
     for line in described.notes:
         output.print(printable(line))
+
+
+def _proxies(directory: Path) -> None:
+    from ..runs import RunTable
+
+    finished = len(list((directory / "runs").glob("*.json")))
+    output.print(f"Proxy runs: {finished} finished")
+    if (directory / "runs.csv").exists():
+        print_runs(RunTable.read(directory / "runs.csv"))
 
 
 def _selection(directory: Path) -> None:

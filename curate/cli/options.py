@@ -14,7 +14,13 @@ Command = Callable[..., Any]
 
 out_directory = click.option("--out", required=True, type=click.Path(), help="Directory to write.")
 out_file = click.option("--out", required=True, type=click.Path(), help="File to write.")
-seed = click.option("--seed", default=0, show_default=True, help="Of every random choice.")
+seed = click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Of every random choice.",
+)
 max_epochs = click.option(
     "--max-epochs", default=4.0, show_default=True, help="Most repetitions of a domain."
 )

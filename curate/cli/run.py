@@ -27,7 +27,9 @@ def command(pipeline: str, dry_run: bool, overrides: tuple[str, ...]) -> None:
     if dry_run:
         import yaml
 
-        plan = yaml.safe_dump(stages.plan(resolved), sort_keys=False, allow_unicode=True)
+        with progress():
+            resolved_plan = stages.plan(resolved)
+        plan = yaml.safe_dump(resolved_plan, sort_keys=False, allow_unicode=True)
         output.print(printable_lines(plan))
         return
     with progress() as say:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ..runs import RunTable
 
 
+_FAR = 0.02
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], total: bool = False) -> Table:
     """A plain table: the first column is text, the others numbers."""
     made = Table(box=None, pad_edge=False, header_style="bold")
@@ -48,6 +51,9 @@ def print_selection(manifest: dict[str, Any], where: str) -> None:
     rows.append(("total", *sums))
     columns = ("domain", "documents", "no score", "kept", "tokens kept", "bytes kept")
     output.print(table(columns, rows, total=True))
+    for name, count in manifest["domains"].items():
+        if not count["kept"]:
+            output.print(f"Warning: nothing was kept of {printable(name)}.")
     if manifest["documents_sharing_a_key"]:
         n = manifest["documents_sharing_a_key"]
         output.print(f"{n:,} documents share their id with another one, and its fate.")
@@ -129,13 +135,19 @@ def print_dataset(manifest: dict[str, Any], where: str) -> None:
         "tokens",
     )
     rows: list[Sequence[object]] = [
-        (name, *(c[key] for key in keys), percent(c["share"]))
+        (name, *(c[key] for key in keys), percent(c["share_wanted"]), percent(c["share"]))
         for name, c in manifest["domains"].items()
     ]
     sums = [sum(c[key] for c in manifest["domains"].values()) for key in keys]
-    rows.append(("total", *sums, percent(1.0)))
+    rows.append(("total", *sums, percent(1.0), percent(1.0)))
     columns = ("domain", "documents", "no score", "not selected", "not needed", "used", "copies")
-    output.print(table((*columns, "tokens", "share"), rows, total=True))
+    output.print(table((*columns, "tokens", "wanted", "share"), rows, total=True))
+    for name, count in manifest["domains"].items():
+        if abs(count["share"] - count["share_wanted"]) > _FAR:
+            output.print(
+                f"Warning: {printable(name)} has {percent(count['share'])} of the tokens instead "
+                f"of {percent(count['share_wanted'])}: its documents are too long for so few."
+            )
     for file in manifest["files"]:
         output.print(f"→ {printable(where)}/data/{file['name']} ({file['rows']:,} rows)")
 
@@ -160,7 +172,10 @@ def print_pipeline(report: dict[str, Any], where: str) -> None:
     output.print()
     print_prediction(report["prediction"])
     measured = report["measured"]
-    output.print("Measured loss of proxies, in nats/token: median (least to greatest, by seed)")
+    output.print(
+        "Measured loss of proxies on held-out documents of those kept, nats/token: median "
+        "(least to greatest)"
+    )
     for name, words in (
         ("proposed", "proposed mixture of what was kept"),
         ("proportional", "proportional mixture of what was kept"),

@@ -10,12 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from samplers import Cutoff, Take, permanent_random
-
 from ..errors import ConfigError
+from ..seeds import lots
 from .selection import Selection
-
-_EPOCH_STRIDE = 7919
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,9 @@ class Allocation:
     """Turns shares and a number of tokens into copies of documents.
 
     A domain whose share asks for more tokens than were kept is repeated whole, then in part. The
-    documents of the part are drawn at random, so that every epoch looks like its domain; the
-    inclusion probability of a document is its selection's times the part (at most 1).
+    part takes documents in a random order, so that every epoch looks like its domain, up to the
+    document that brings its tokens nearest to what was asked for. The inclusion probability of a
+    document is its selection's times the part (at most 1): exact but for that rounding.
 
     Args:
         selection: what was kept.
@@ -74,12 +72,12 @@ class Allocation:
                 f"was kept. Kept: {', '.join(selection.domains)}."
             )
         self.epochs = {d: mixture.get(d, 0.0) * tokens / kept[d] for d in kept if kept[d]}
-        parts = {d: e % 1 * kept[d] for d, e in self.epochs.items() if e % 1 > 0}
-        self._cutoffs = self._draw(parts, shards)
+        self._shards = shards
+        self._last_lot = self._draw({d: e % 1 * kept[d] for d, e in self.epochs.items()})
         self.counts: dict[str, Counter[str]] = {domain: Counter() for domain in kept}
         self.copies = {shard: self._copies(shard) for shard in shards}
         if not self.n_copies:
-            raise ConfigError(f"{tokens} tokens are fewer than any document has. Ask for more.")
+            raise ConfigError(f"No document fits into {tokens} tokens. Ask for more.")
 
     @property
     def n_copies(self) -> int:
@@ -94,39 +92,43 @@ class Allocation:
         )
         u = np.empty(len(key))
         for e in np.unique(epoch):
-            mine = epoch == e
-            u[mine] = permanent_random((self._seed + int(e) * _EPOCH_STRIDE) % 2**64, key[mine])
+            u[epoch == e] = lots(self._seed, f"shuffle of epoch {e}", key[epoch == e])
         ranks = np.empty(len(key), np.int64)
         ranks[np.argsort(u, kind="stable")] = np.arange(len(key))
         ends = np.cumsum([len(c) for c in every])
         return dict(zip(self.copies, np.split(ranks, ends[:-1]), strict=True))
 
-    def _draw(self, parts: dict[str, float], shards: list[str]) -> dict[str, Cutoff]:
-        """Where the last, partial epoch of each domain ends."""
-        takes = {domain: Take(amount) for domain, amount in parts.items()}
-        for shard in shards:
+    def _draw(self, parts: dict[str, float]) -> dict[str, float]:
+        """The lot up to which documents are in the last, partial epoch of each domain."""
+        drawn: dict[str, list[NDArray[np.float64]]] = {domain: [] for domain in parts}
+        costs: dict[str, list[NDArray[np.float64]]] = {domain: [] for domain in parts}
+        for shard in self._shards:
             table = self._selection.table(shard)
-            lots, key = self._lots(table), table["key"].to_numpy()
-            cost = table["n_tokens"].to_numpy().astype(np.float64)
             for domain, mine in _by_domain(table):
-                if domain in takes:
-                    takes[domain].add(lots[mine], key[mine], cost[mine])
-        return {domain: take.cutoff() for domain, take in takes.items()}
+                if domain in parts:
+                    drawn[domain].append(self._lots(table)[mine])
+                    costs[domain].append(table["n_tokens"].to_numpy()[mine].astype(np.float64))
+        last = {}
+        for domain, wanted in parts.items():
+            lot, cost = np.concatenate(drawn[domain]), np.concatenate(costs[domain])
+            order = np.argsort(lot, kind="stable")
+            spent = np.concatenate([[0.0], np.cumsum(cost[order])])
+            n = int(np.argmin(np.abs(spent - wanted)))
+            last[domain] = float(lot[order[n - 1]]) if n else 0.0
+        return last
 
     def _lots(self, table: pa.Table) -> NDArray[np.float64]:
-        return permanent_random((self._seed + 1) % 2**64, table["key"].to_numpy())
+        return lots(self._seed, "part of an epoch", table["key"].to_numpy())
 
     def _copies(self, shard: str) -> Copies:
         """The copies of one shard, counted by domain."""
         table = self._selection.table(shard)
-        lots, key = self._lots(table), table["key"].to_numpy()
+        lot, key = self._lots(table), table["key"].to_numpy()
         tokens, inclusion = table["n_tokens"].to_numpy(), table["inclusion"].to_numpy().copy()
         n = np.zeros(len(table), np.int64)
         for domain, mine in _by_domain(table):
             epochs = self.epochs.get(domain, 0.0)
-            n[mine] = int(epochs)
-            if domain in self._cutoffs:
-                n[mine] += self._cutoffs[domain].taken(lots[mine], key[mine])
+            n[mine] = int(epochs) + (lot[mine] <= self._last_lot.get(domain, 0.0))
             inclusion[mine] *= min(1.0, epochs)
             self.counts[domain] += Counter(
                 used=int(np.count_nonzero(n[mine])),

@@ -21,7 +21,14 @@ import xxhash
 
 from ..corpus import Corpus
 from ..errors import ConfigError
-from ..files import local_directory, only_writer, read_json, versions, write_json
+from ..files import (
+    local_directory,
+    only_writer,
+    read_json,
+    refuse_another,
+    versions,
+    write_json,
+)
 from ..tables import REPORT, ScoreStore
 from .allocation import Allocation
 from .selection import Selection
@@ -57,7 +64,7 @@ class BuildRequest:
                 f"'tokens' and 'shards' must be at least 1. Got {self.tokens} and {self.shards}."
             )
         total = sum(self.mixture.values())
-        if min(self.mixture.values(), default=-1.0) < 0 or abs(total - 1) > 1e-6:
+        if not min(self.mixture.values(), default=-1.0) >= 0 or not abs(total - 1) <= 1e-6:
             raise ConfigError(
                 f"The shares of a mixture must be >= 0 and sum to 1, not {total:.6g}."
             )
@@ -101,14 +108,11 @@ def build(
     with only_writer(target):
         if (target / MANIFEST).exists():
             manifest: dict[str, Any] = read_json(target / MANIFEST)
-            if manifest["inputs"] == inputs:
-                return manifest
-            raise ConfigError(
-                f"{out} holds another dataset. Give another directory, or delete this one."
-            )
+            refuse_another(target, manifest["inputs"], inputs)
+            return manifest
         allocation = Allocation(
             chosen,
-            [shard.name for shard in corpus.shards],
+            [shard.name for shard in chosen.shards(corpus)],
             request.mixture,
             request.tokens,
             request.seed,
@@ -120,7 +124,7 @@ def build(
         manifest = {
             "inputs": inputs,
             "versions": versions(),
-            "shards_read": {shard.name: shard.fingerprint for shard in corpus.shards},
+            "shards_read": {shard.name: shard.fingerprint for shard in chosen.shards(corpus)},
             "scorers": {s.scorer: {**s.config, "report": _report(s)} for s in stores},
             "domains": allocation.summary(),
             "documents": allocation.n_copies,

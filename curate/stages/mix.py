@@ -169,11 +169,10 @@ def optimize(
                 names=tuple(domains),
             ),
         )
-    before = mixing.proportional(chosen.amounts("before"))
     mixture: dict[str, Any] = {
         "mixture": _named(domains, found.mixture),
         "proportional": _named(domains, found.baseline),
-        "unfiltered": _named(domains, before),
+        "unfiltered": _shares_before(chosen),
         "tokens": tokens,
         "max_epochs": max_epochs,
         "epochs": _named(domains, found.mixture * tokens / kept),
@@ -203,6 +202,12 @@ def _weights(objective: dict[str, float] | None, targets: Sequence[str]) -> list
     return [objective.get(target, 0.0) for target in targets]
 
 
+def _shares_before(chosen: Selection) -> dict[str, float]:
+    """Share of every domain in the corpus as it came."""
+    before = chosen.amounts("before", chosen.all_domains)
+    return _named(chosen.all_domains, mixing.proportional(before))
+
+
 def _named(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
     return {name: float(value) for name, value in zip(names, values, strict=True)}
 
@@ -215,6 +220,8 @@ def load_mixture(path: str | Path) -> dict[str, float]:
     """
     stored = read_json(Path(path))
     shares = stored.get("mixture", stored) if isinstance(stored, dict) else None
-    if not shares or not all(isinstance(share, int | float) for share in shares.values()):
+    if not isinstance(shares, dict) or not all(
+        isinstance(share, int | float) and np.isfinite(share) for share in shares.values()
+    ):
         raise ConfigError(f'{path}: wanted shares by domain, {{"mixture": {{"code": 0.3, …}}}}.')
     return {name: float(share) for name, share in shares.items()}

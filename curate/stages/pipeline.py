@@ -18,13 +18,15 @@ import numpy as np
 from ..budget import parse_tokens
 from ..config import Pipeline
 from ..corpus import Corpus
-from ..files import local_directory, write_json
+from ..files import digest, local_directory, write_json
 from ..registry import make_scorer
 from ..tables import ScoreStore
 from . import build as building
 from . import mix, proxies
+from .proxy_text import BEFORE, KEPT
 from .score import ScoreReport, score
 from .select import select
+from .selection import Selection
 
 Say = Callable[[str], None]
 
@@ -54,7 +56,6 @@ def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
     failed = {shard for report in scored for shard in report.failed}
     if failed:
         say(f"{len(failed)} shards could not be read and are left out: {', '.join(sorted(failed))}")
-        corpus = corpus.without(failed)
     selection = _select(pipeline, out)
     tokens = parse_tokens(pipeline.build.tokens)
     mixture, check = _mix(pipeline, corpus, out, tokens, say)
@@ -142,13 +143,17 @@ def _mix(
         kl_strength=section.kl_strength,
     )
     wanted = {
-        "proposed": (proxies.KEPT, mixture["mixture"]),
-        "proportional": (proxies.KEPT, mixture["proportional"]),
-        "unfiltered": (proxies.BEFORE, mixture["unfiltered"]),
+        "proposed": (KEPT, mixture["mixture"]),
+        "proportional": (KEPT, mixture["proportional"]),
+        "unfiltered": (BEFORE, mixture["unfiltered"]),
     }
+    chosen = Selection(selection)
     jobs = [
         proxies.Job(
-            run=f"check-{name}-{seed}", text=text, mixture=tuple(shares.values()), seed=seed
+            run=f"check-{name}-{digest(shares)[:8]}-{seed}",
+            text=text,
+            mixture=proxies.over_all(chosen, shares),
+            seed=seed,
         )
         for name, (text, shares) in wanted.items()
         for seed in range(section.check_seeds)
@@ -156,7 +161,7 @@ def _mix(
     losses = proxies.run_jobs(
         jobs, selection, corpus, room / "proxies", progress=say, swarm=swarm, workers=workers
     )
-    weights = np.array(list(mixture["objective"].values()))
+    weights = np.array([mixture["objective"].get(domain, 0.0) for domain in chosen.domains])
     means = (losses @ (weights / weights.sum())).reshape(len(wanted), section.check_seeds)
     check = {name: row.tolist() for name, row in zip(wanted, means, strict=True)}
     write_json(room / "check.json", check)
@@ -179,7 +184,7 @@ def _report(
             "kept": count["kept"],
             "tokens_kept": count["tokens_kept"],
             "mean_score": {scorer: by_domain.get(name) for scorer, by_domain in means.items()},
-            "share_before": mixture["unfiltered"].get(name, 0.0),
+            "share_before": mixture["unfiltered"][name],
             "share_proposed": mixture["mixture"].get(name, 0.0),
             "epochs": mixture["epochs"].get(name, 0.0),
         }

@@ -1,16 +1,13 @@
 """Train proxy models on designed mixtures of the selected documents, and measure them.
 
-    OUT/_config.json        what the runs have in common
-    OUT/tokens/*.npy        token ids of each domain: kept, before (unfiltered), validation
-    OUT/runs/<run>.json     one finished run
-    OUT/runs.csv            all of them: run, share/…, loss/…
-
-Validation documents are held out by key, so that no run, filtered or not, has seen them.
+OUT/_config.json        what the runs have in common
+OUT/tokens/             text of each domain as token ids, see `proxy_text`
+OUT/runs/<run>.json     one finished run
+OUT/runs.csv            all of them: run, share/…, loss/…
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from mixing.proxies import ProxySpec, train_proxy
-from samplers import permanent_random
 from scorers.tokenizer import Tokenizer
 
 from ..corpus import Corpus
@@ -31,18 +27,16 @@ from ..files import (
     local_directory,
     only_writer,
     read_json,
+    refuse_another,
     versions,
-    whole,
     write_json,
 )
 from ..registry import resolve_model
 from ..runs import RunTable
-from .selection import Selection, held_out
+from .proxy_text import KEPT, VALIDATION, load_tokens, write_tokens
+from .selection import Selection
 
-KEPT, BEFORE, VALIDATION = "kept", "before", "validation"
-_THINNING_SEED = 0x7417
-_VALIDATION_TOKENS = 20_000
-_FEWEST_VALIDATION_TOKENS = 500
+CONFIG = "_config.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +73,7 @@ class Swarm:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run: a mixture of the kept documents, or of the corpus as it was before."""
+    """One run: shares of all domains, of the kept documents or of the corpus as it came."""
 
     run: str
     text: str
@@ -92,7 +86,8 @@ class _Work:
     job: Job
     spec: ProxySpec
     root: Path
-    n_domains: int
+    domains: list[str]
+    targets: list[str]
 
 
 def run(
@@ -119,14 +114,14 @@ def run(
     Raises:
         ConfigError: the design has other domains than the selection, or ``out`` other runs.
     """
-    planned = RunTable.read(design)
-    jobs = [
-        Job(run=name, text=KEPT, mixture=tuple(mixture.tolist()))
-        for name, mixture in zip(planned.names, planned.mixtures, strict=True)
-    ]
-    domains = Selection(Path(selection)).domains
+    planned, chosen = RunTable.read(design), Selection(Path(selection))
+    domains = chosen.domains
     if planned.domains != domains:
         raise ConfigError(f"{design} mixes {planned.domains}; {selection} kept {domains}.")
+    jobs = [
+        Job(run=name, text=KEPT, mixture=over_all(chosen, dict(zip(domains, mixture, strict=True))))
+        for name, mixture in zip(planned.names, planned.mixtures.tolist(), strict=True)
+    ]
     losses = run_jobs(jobs, selection, corpus, out, swarm=swarm, workers=workers, progress=progress)
     table = RunTable(planned.names, domains, planned.mixtures, domains, losses)
     table.write(Path(out) / "runs.csv")
@@ -143,22 +138,33 @@ def run_jobs(
     workers: int = 2,
     progress: Callable[[str], None] = lambda _: None,
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Losses of each job on each domain, float64[jobs, domains], nats per token."""
+    """Losses of each job, float64[jobs, domains of which something was kept], nats per token."""
     root, chosen = local_directory(out), Selection(Path(selection))
     tokenizer = Tokenizer(model=resolve_model(swarm.tokenizer))
     with only_writer(root):
         config = {**asdict(swarm), "selection": digest(chosen.manifest)}
-        claim(root, "_config.json", config)
-        _write_tokens(root, chosen, corpus, tokenizer, swarm)
+        claim(root, CONFIG, config)
+        try:
+            write_tokens(
+                root,
+                chosen,
+                corpus,
+                tokenizer,
+                held_out=swarm.held_out,
+                n_tokens=swarm.spec(tokenizer.size, 0).n_tokens,
+                length=swarm.length,
+            )
+        except ConfigError:
+            (root / CONFIG).unlink()  # so that the corrected request may write here
+            raise
         work = []
         for job in jobs:
             spec = swarm.spec(tokenizer.size, job.seed)
             done = root / "runs" / f"{job.run}.json"
             if done.exists():
-                if read_json(done)["job"] != _plain(job):
-                    raise ConfigError(f"{done} is a run of another mixture. Delete {out}.")
+                refuse_another(root, read_json(done)["job"], _plain(job))
             else:
-                work.append(_Work(job, spec, root, len(chosen.domains)))
+                work.append(_Work(job, spec, root, chosen.all_domains, chosen.domains))
         total, n_done = len(jobs), len(jobs) - len(work)
         with as_config_error("proxy runs"):
             for name in in_processes(_train, work, workers):
@@ -168,75 +174,28 @@ def run_jobs(
     return np.array([[f["losses"][d] for d in chosen.domains] for f in finished])
 
 
+def over_all(chosen: Selection, mixture: dict[str, float]) -> tuple[float, ...]:
+    """A mixture as shares of every domain of the corpus; 0 for those it does not name."""
+    return tuple(mixture.get(domain, 0.0) for domain in chosen.all_domains)
+
+
 def _plain(job: Job) -> dict[str, Any]:
     return {**asdict(job), "mixture": list(job.mixture)}
 
 
 def _train(work: _Work) -> str:
     """Train one proxy and write what it measured (in a process of its own)."""
-    tokens = work.root / "tokens"
-    training = [_load(tokens, work.job.text, d) for d in range(work.n_domains)]
-    validation = [_load(tokens, VALIDATION, d) for d in range(work.n_domains)]
-    mixture = np.array(work.job.mixture)
-    result = train_proxy(work.spec, training, validation, mixture)
-    domains = read_json(tokens / "_tokens.json")["domains"]
+    training = load_tokens(work.root, work.job.text, len(work.domains))
+    validation = load_tokens(work.root, VALIDATION, len(work.domains))
+    judged = [validation[work.domains.index(target)] for target in work.targets]
+    result = train_proxy(work.spec, training, judged, np.array(work.job.mixture))
     record = {
         "job": _plain(work.job),
         "spec": asdict(work.spec),
-        "losses": dict(zip(domains, result.losses.tolist(), strict=True)),
-        "epochs": dict(zip(domains, result.epochs.tolist(), strict=True)),
+        "losses": dict(zip(work.targets, result.losses.tolist(), strict=True)),
+        "epochs": dict(zip(work.domains, result.epochs.tolist(), strict=True)),
         "training_loss": result.training_loss,
         "versions": versions(),
     }
     write_json(work.root / "runs" / f"{work.job.run}.json", record)
     return work.job.run
-
-
-def _load(tokens: Path, what: str, domain: int) -> np.ndarray[Any, np.dtype[np.integer[Any]]]:
-    return np.asarray(np.load(tokens / f"{what}-{domain:03d}.npy", mmap_mode="r"))
-
-
-def _write_tokens(
-    root: Path, chosen: Selection, corpus: Corpus, tokenizer: Tokenizer, swarm: Swarm
-) -> None:
-    """Token ids of each domain, once."""
-    done = root / "tokens" / "_tokens.json"
-    if done.exists():
-        return
-    domains = chosen.domains
-    wanted = swarm.spec(tokenizer.size, 0).n_tokens
-    pieces: dict[tuple[str, str], list[np.ndarray[Any, Any]]] = defaultdict(list)
-    for what, everything in ((KEPT, False), (BEFORE, True)):
-        amounts = dict(
-            zip(domains, chosen.amounts("before" if everything else "kept"), strict=True)
-        )
-        for _, batch in chosen.texts(corpus, everything=everything):
-            held = held_out(batch.keys, swarm.held_out)
-            lots = permanent_random(_THINNING_SEED, batch.keys)
-            picked = [
-                i
-                for i, domain in enumerate(batch.domains)
-                if domain in amounts
-                and ((not everything) if held[i] else lots[i] < 1.25 * wanted / amounts[domain])
-            ]
-            encoded = tokenizer.encode([batch.texts[i] for i in picked])
-            for i, ids in zip(picked, encoded, strict=True):
-                name = VALIDATION if held[i] else what
-                pieces[name, batch.domains[i]].append(np.array([tokenizer.prefix_id, *ids]))
-    kind = np.uint16 if tokenizer.size <= 2**16 else np.uint32
-    counts: dict[str, dict[str, int]] = {}
-    for what in (KEPT, BEFORE, VALIDATION):
-        limit = _VALIDATION_TOKENS if what == VALIDATION else None
-        for number, domain in enumerate(domains):
-            joined = np.concatenate([np.empty(0, kind), *pieces[what, domain]]).astype(kind)[:limit]
-            path = root / "tokens" / f"{what}-{number:03d}.npy"
-            with whole(path) as temporary, temporary.open("wb") as file:
-                np.save(file, joined)
-            counts.setdefault(what, {})[domain] = len(joined)
-    short = {d: n for d, n in counts[VALIDATION].items() if n < _FEWEST_VALIDATION_TOKENS}
-    if short:
-        raise ConfigError(
-            f"Too little held-out text to judge proxies on: {short} tokens. Hold out a larger "
-            f"share than {swarm.held_out}, keep more documents, or leave the domain out."
-        )
-    write_json(done, {"domains": domains, "counts": counts})

@@ -15,7 +15,7 @@ from scorers.base import FittableScorer, Scored, Scorer
 
 from ..corpus import Corpus, Shard
 from ..engines.local import read_ahead
-from ..errors import ConfigError, CorpusError, ShardError
+from ..errors import BackendError, ConfigError, CorpusError, ShardError
 from ..files import digest, local_directory, only_writer, write_json
 from ..readers import Batch, read
 from ..tables import REPORT, ScoreStore, ShardWriter, reason_counts, score_table
@@ -38,6 +38,7 @@ class ScoreReport:
         reasons: how many have none, by reason.
         first: where each reason stands first, "shard row n".
         failed: shards that could not be read, name -> why.
+        shards: those that could.
     """
 
     scorer: str
@@ -46,9 +47,11 @@ class ScoreReport:
     reasons: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    shards: list[str] = field(default_factory=list)
 
     def add(self, shard: str, table: Any) -> None:
         """Count the table of one shard."""
+        self.shards.append(shard)
         self.documents += table.num_rows
         self.scored += table.num_rows - table["score"].null_count
         found = reason_counts(table)
@@ -182,7 +185,11 @@ def _score_shard(
         return next(store.tables(("score", "reason"), [shard.name]))[1]
     writer = ShardWriter(store, shard)
     for batch in read_ahead(read(shard, corpus, chunk_rows, writer.n_parts)):
-        scored = _score_batch(scorer, batch)
+        try:
+            scored = _score_batch(scorer, batch)
+        except (RuntimeError, ValueError) as error:
+            rows = f"rows {batch.rows[0]} to {batch.rows[-1]}"
+            raise BackendError(f"{scorer.name} on {shard.url}, {rows}: {error}") from error
         writer.add(score_table(batch, scored.value, scored.reason, scored.extra))
     return writer.finish()
 

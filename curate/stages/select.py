@@ -9,6 +9,7 @@ which documents are on the near side.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,14 @@ from samplers import Cutoff, Sampler, Take, permanent_random
 
 from ..budget import Budget
 from ..errors import ConfigError
-from ..files import local_directory, only_writer, read_json, whole, write_json
+from ..files import (
+    local_directory,
+    only_writer,
+    read_json,
+    refuse_another,
+    whole,
+    write_json,
+)
 from ..registry import find
 from ..tables import ScoreStore, table_metadata, table_path
 from .population import Documents, Population
@@ -79,6 +87,7 @@ def select(
     request = {
         "scorer": store.scorer,
         "scores": store.contents(),
+        "sizes": population.sizes.contents(),
         "method": method,
         "budget": budget,
         "by_domain": by_domain,
@@ -88,17 +97,16 @@ def select(
     with only_writer(target):
         if (target / MANIFEST).exists():
             manifest: dict[str, Any] = read_json(target / MANIFEST)
-            if manifest["request"] == request:
-                return manifest
-            raise ConfigError(
-                f"{out} holds another selection ({manifest['request']['method']}, "
-                f"{manifest['request']['budget']}). Give another directory, or delete it."
-            )
+            refuse_another(target, manifest["request"], request)
+            return manifest
         selection = _Selection(population, _sampler(method, store), parsed, by_domain, seed)
         manifest = {
             "request": request,
             "column": store.config["column"],
             "counts_tokens": population.counts_tokens,
+            "reading": store.config["reading"],
+            "shards": store.shard_names(),
+            "failed": sorted(store.report["failed"]),
             **selection.write(target),
         }
         write_json(target / MANIFEST, manifest)
@@ -179,7 +187,7 @@ class _Selection:
                 f"The budget is {self.budget.amount:,.0f} {self.budget.unit}, the documents with a "
                 f"score hold {everything:,.0f}. Ask for at most that, or for 100%."
             )
-        budgets = {group: max(share * total, 0.5) for group, total in totals.items()}
+        budgets = self._divide(share, totals)
         calibrations = {
             group: self.sampler.calibrate(
                 np.concatenate(scores[group]), np.concatenate(costs[group]), budgets[group]
@@ -187,6 +195,17 @@ class _Selection:
             for group in budgets
         }
         return counts, budgets, calibrations
+
+    def _divide(self, share: float, totals: dict[str, float]) -> dict[str, float]:
+        """Each group's budget; whole documents go to the largest remainders."""
+        exact = {group: share * total for group, total in totals.items()}
+        if self.budget.unit != "documents":
+            return {group: max(amount, 0.5) for group, amount in exact.items()}
+        whole = {group: math.floor(amount + 1e-9) for group, amount in exact.items()}
+        left = round(sum(exact.values())) - sum(whole.values())
+        for group in sorted(exact, key=lambda g: whole[g] - exact[g])[:left]:
+            whole[group] += 1
+        return {group: max(amount, 0.5) for group, amount in whole.items()}
 
     def _groups(self, documents: Documents) -> list[tuple[str, Documents]]:
         """The documents that have a score, by group."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from samplers import permanent_random
-
 from ..corpus import Corpus, Shard
 from ..errors import ConfigError
 from ..files import read_json
@@ -23,7 +21,6 @@ from ..tables import table_path
 from .select import MANIFEST, SHARD_FINGERPRINT
 
 _CHUNK = 1024
-_HELD_OUT_SEED = 0x5EED
 
 
 @dataclass(frozen=True)
@@ -52,15 +49,44 @@ class Selection:
         """Domains of which at least one document was kept, sorted."""
         return [name for name, count in self.manifest["domains"].items() if count["kept"]]
 
-    def amounts(self, which: str) -> NDArray[np.float64]:
-        """Tokens (bytes where tokens were not counted) of each of `domains`.
+    def amounts(self, which: str, domains: Sequence[str] | None = None) -> NDArray[np.float64]:
+        """Tokens (bytes where tokens were not counted) of each domain.
 
         Args:
             which: "before" or "kept".
+            domains: names; those of which something was kept, if not given.
         """
         unit = "tokens" if self.manifest["counts_tokens"] else "bytes"
         column = unit if which == "before" else f"{unit}_kept"
-        return np.array([self.manifest["domains"][d][column] for d in self.domains], np.float64)
+        counts = self.manifest["domains"]
+        named = self.domains if domains is None else domains
+        return np.array([counts[domain][column] for domain in named], np.float64)
+
+    @property
+    def all_domains(self) -> list[str]:
+        """Every domain of the corpus, sorted."""
+        return list(self.manifest["domains"])
+
+    def shards(self, corpus: Corpus) -> list[Shard]:
+        """The shards of a corpus that were selected from; those that failed are left out.
+
+        Raises:
+            ConfigError: the corpus is another one than was scored, or is read in another way.
+        """
+        before, now = self.manifest["reading"], corpus.reading()
+        for key, value in now.items():
+            if before[key] != value:
+                raise ConfigError(
+                    f"The corpus was scored with {key} = {before[key]!r} and is now read with "
+                    f"{value!r}. Give the same options as to `curate score`."
+                )
+        wanted = {*self.manifest["shards"]}
+        found = [s for s in corpus.shards if s.name not in self.manifest["failed"]]
+        strange = sorted(wanted.symmetric_difference(s.name for s in found))
+        if strange:
+            where = "is no longer in the corpus" if strange[0] in wanted else "was not scored"
+            raise ConfigError(f"{self.root}: shard {strange[0]} {where}. Score and select anew.")
+        return found
 
     def table(self, shard: str) -> pa.Table:
         """The kept documents of one shard."""
@@ -75,7 +101,7 @@ class Selection:
         Raises:
             ConfigError: the corpus is another one than was selected from.
         """
-        for shard in corpus.shards:
+        for shard in self.shards(corpus):
             table = self.table(shard.name)
             if table.schema.metadata[SHARD_FINGERPRINT] != shard.fingerprint.encode():
                 raise ConfigError(
@@ -91,11 +117,3 @@ class Selection:
                 if everything:
                     local = np.flatnonzero([reason is None for reason in batch.reasons])
                 yield shard, batch.pick(local)
-
-
-def held_out(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool]:
-    """Which documents proxies are judged on and never trained on, bool[n].
-
-    A function of the key alone, so that filtered and unfiltered runs hold out the same documents.
-    """
-    return permanent_random(_HELD_OUT_SEED, keys) < share

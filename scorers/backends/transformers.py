@@ -135,7 +135,13 @@ class TransformersBackend:
             dtype=getattr(torch, self._resolved_dtype),
             trust_remote_code=self.trust_remote_code,
         )
-        return model.to(self._device).eval()
+        try:
+            return model.to(self._device).eval()
+        except (AssertionError, RuntimeError) as error:
+            raise ValueError(
+                f"{self.model} cannot be put on device {self._device!r}: {error}. Give another "
+                f"'device', such as cpu."
+            ) from error
 
     @cached_property
     def _body(self) -> Any:

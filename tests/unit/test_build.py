@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -130,7 +131,7 @@ def test_a_build_that_died_starts_over(corpus: Corpus, tmp_path: Path) -> None:
         ({"mixture": {"web": 0.5}}, "sum to 1, not 0.5"),
         ({"mixture": {"web": 1.5, "code": -0.5}}, "must be >= 0"),
         ({"tokens": 0}, "must be at least 1"),
-        ({"tokens": 2}, "fewer than any document"),
+        ({"tokens": 2}, "No document fits into 2 tokens"),
         ({"format": "csv"}, "'format' must be one of"),
     ],
 )
@@ -143,8 +144,73 @@ def test_requests_that_do_not_fit(
 
 def test_another_dataset_is_not_overwritten(corpus: Corpus, tmp_path: Path) -> None:
     make(corpus, tmp_path)
-    with pytest.raises(ConfigError, match="holds another dataset"):
+    with pytest.raises(ConfigError, match=r"another configuration .*request.tokens: 4000 → 3000"):
         make(corpus, tmp_path, tokens=3000)
+
+
+@pytest.mark.parametrize(
+    "options", [{"text_column": "id"}, {"domain_column": "text"}, {"max_document_bytes": 99}]
+)
+def test_text_is_read_as_it_was_scored(
+    corpus: Corpus, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    (name,) = options
+    with pytest.raises(ConfigError, match=f"scored with {name} = .* Give the same options"):
+        make(Corpus(inputs=corpus.inputs, **options), tmp_path)
+
+
+def test_shards_that_came_or_went(corpus: Corpus, tmp_path: Path, write_shard: WriteShard) -> None:
+    new = write_shard("web/new.jsonl", ["x"], id=["new"])
+    with pytest.raises(ConfigError, match=r"shard web/new.jsonl was not scored"):
+        make(Corpus(inputs=corpus.inputs), tmp_path)
+    new.unlink()
+    (tmp_path / "corpus/web/0.jsonl").unlink()
+    with pytest.raises(ConfigError, match=r"shard web/0.jsonl is no longer in the corpus"):
+        make(Corpus(inputs=corpus.inputs), tmp_path)
+
+
+def test_a_shard_that_failed_stays_out(
+    corpus: Corpus, tmp_path: Path, write_shard: WriteShard
+) -> None:
+    write_shard("web/bad.parquet", ["x"]).write_bytes(b"PAR1 cut")
+    with_bad = Corpus(inputs=corpus.inputs)
+    assert list(score(with_bad, Length(), tmp_path / "scores").failed) == ["web/bad.parquet"]
+    select(tmp_path / "scores/length", tmp_path / "sel2", method="random", budget="50%")
+    request = BuildRequest(mixture={"web": 0.5, "code": 0.5}, tokens=1000)
+    manifest = build(with_bad, tmp_path / "sel2", tmp_path / "out2", request)
+    assert manifest["documents"] > 10
+    assert "web/bad.parquet" not in manifest["shards_read"]
+
+
+def test_the_shuffle_knows_nothing_of_the_selection(corpus: Corpus, tmp_path: Path) -> None:
+    """With one seed for both, a dataset shuffled by the numbers that selected would be sorted."""
+    make(corpus, tmp_path, mixture={"web": 1.0}, tokens=3000)
+    paths = sorted((tmp_path / "sel/web").iterdir())
+    table = pa.concat_tables([pq.read_table(p, partitioning=None) for p in paths])
+    order = dict(zip(table["key"].to_pylist(), table["order"].to_pylist(), strict=True))
+    placed = np.array([order[key] for key in rows(tmp_path / "out")["key"].to_pylist()])
+    assert len(placed) > 60
+    assert abs(np.corrcoef(placed, np.arange(len(placed)))[0, 1]) < 0.35
+
+
+def test_inclusion_is_how_often_a_document_is_there(corpus: Corpus, tmp_path: Path) -> None:
+    """Over seeds, half an epoch holds half of what was kept, long documents as often as short."""
+    times: dict[int, int] = {}
+    length: dict[int, int] = {}
+    for seed in range(60):
+        make(corpus, tmp_path, f"o{seed}", mixture={"books": 1.0}, tokens=900, seed=seed)
+        table = rows(tmp_path / f"o{seed}")
+        stated = set(table["inclusion"].to_pylist())
+        assert len(stated) == 1
+        for key, text in zip(table["key"].to_pylist(), table["text"].to_pylist(), strict=True):
+            times[key] = times.get(key, 0) + 1
+            length[key] = len(text)
+    expected = stated.pop() / 0.8
+    kept = make(corpus, tmp_path, "o0", mixture={"books": 1.0}, tokens=900)["domains"]["books"]
+    frequency = sum(times.values()) / 60 / (kept["used"] + kept["not_needed"])
+    assert frequency == pytest.approx(expected, abs=0.03)
+    counts = np.array([times[k] for k in length])
+    assert abs(counts - 60 * expected).max() < 5 * np.sqrt(60 * expected * (1 - expected))
 
 
 def test_documents_that_changed_since_are_refused(corpus: Corpus, tmp_path: Path) -> None:

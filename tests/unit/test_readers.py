@@ -163,6 +163,35 @@ def test_two_shards_of_one_name(write_shard: WriteShard) -> None:
     assert [s.name for s in both.shards] == ["a/part.jsonl", "b/part.jsonl"]
 
 
+def test_one_file_under_two_names_and_two_under_one_table(
+    write_shard: WriteShard, tmp_path: Path
+) -> None:
+    path = write_shard("a/part.jsonl", ["x"])
+    with pytest.raises(CorpusError, match=r"comes in twice, as 'a/part.jsonl' and as 'part.jsonl'"):
+        _ = Corpus(inputs=(str(tmp_path / "corpus"), str(path))).shards
+    write_shard("a/part.jsonl.parquet", ["x"])
+    with pytest.raises(CorpusError, match="Their tables would overwrite each other"):
+        _ = Corpus(inputs=(str(tmp_path / "corpus"),)).shards
+
+
+def test_what_curate_wrote_is_no_shard(write_shard: WriteShard, tmp_path: Path) -> None:
+    write_shard("web/a.jsonl", ["x"])
+    write_shard("scores/density/web/a.jsonl.parquet", ["x"])
+    (tmp_path / "corpus/scores/density/_config.json").write_text("{}")
+    assert [s.name for s in Corpus(inputs=(str(tmp_path / "corpus"),)).shards] == ["web/a.jsonl"]
+
+
+def test_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"text": "first"}\n{"text": "second"}\n')
+    assert batches(path)[0].texts == ["first", "second"]
+
+
+def test_a_file_system_that_is_not_there() -> None:
+    with pytest.raises(CorpusError, match="nosuch://x"):
+        _ = Corpus(inputs=("nosuch://x",)).shards
+
+
 def test_globs_urls_and_hidden_files(write_shard: WriteShard, tmp_path: Path) -> None:
     for name in ("web/a.jsonl", "web/_tmp.jsonl", ".cache/b.jsonl", "code/c.jsonl.gz"):
         write_shard(name, ["x"])

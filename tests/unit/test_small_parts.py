@@ -131,10 +131,10 @@ def test_what_a_pipeline_file_says_and_leaves_out(pipeline_file: Path) -> None:
 
 def test_overrides_replace_and_add(pipeline_file: Path) -> None:
     changes = ("seed=3", "build.tokens=7000", "mix.design.runs=9", "score.density.bandwidth=0.4")
-    pipeline = load_pipeline(pipeline_file, (*changes, "select.sizes_from=a=b"))
+    pipeline = load_pipeline(pipeline_file, (*changes, "corpus.text_column=a=b"))
     assert (pipeline.seed, pipeline.build.tokens, pipeline.mix.design.runs) == (3, 7000, 9)
     assert pipeline.score["density"] == {"n_reference": 50, "bandwidth": 0.4}
-    assert pipeline.select.sizes_from == "a=b"
+    assert pipeline.corpus.text_column == "a=b"
 
 
 @pytest.mark.parametrize(
