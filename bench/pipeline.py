@@ -14,6 +14,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -21,6 +23,7 @@ import xxhash
 
 from .report import finish
 
+_RUNS = ("whole", "again", "killed")
 _JOB = Path(__file__).parents[1] / "examples" / "quickstart.yaml"
 _KILL_WHEN = [
     "scores/ask-llm/.parts/*/*/00000000.parquet",
@@ -43,40 +46,50 @@ _KILL_WHEN = [
 @click.option(
     "--dtype", default="float32", show_default=True, help="Of the toy; bfloat16 is faster."
 )
-def main(corpus: Path, work: Path, runs: int, tokens: str, dtype: str) -> None:
+@click.option("--jobs", default=1, show_default=True, help="Runs side by side.")
+def main(corpus: Path, work: Path, runs: int, tokens: str, dtype: str, jobs: int) -> None:
     """Print the job's own report, and whether three runs left the same bytes."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     settings = [f"corpus.inputs=[{corpus}/*/*.parquet]", f"mix.design.runs={runs}"]
     settings += [f"build.tokens={tokens}"]
     settings += [f"score.{scorer}.dtype={dtype}" for scorer in ("ask-llm", "perplexity")]
-    rows: list[list[object]] = []
-    trees = {}
-    for name in ("whole", "again", "killed"):
-        command = [sys.executable, "-m", "curate", "run", str(_JOB)]
-        for setting in (*settings, f"out={work / name}"):
-            command += ["--set", setting]
-        start = time.perf_counter()
-        for pattern in _KILL_WHEN if name == "killed" else ():
-            _kill_when(command, work / name, pattern)
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        seconds = time.perf_counter() - start
-        if name == "whole":
-            print(done.stdout)
-        trees[name] = _contents(work / name)
-        rows.append(
-            [name, len(trees[name]), "yes" if trees[name] == trees["whole"] else "no", seconds]
-        )
+    with ThreadPoolExecutor(jobs) as pool:
+        finished = pool.map(lambda name: _run(work / name, settings), _RUNS)
+        done = dict(zip(_RUNS, finished, strict=True))
+    print(done["whole"].printed)
+    same = {name: run.files == done["whole"].files for name, run in done.items()}
     finish(
         ("run", "files", "same bytes", "seconds"),
-        rows,
+        [[n, len(run.files), "yes" if same[n] else "no", run.seconds] for n, run in done.items()],
         {
-            "same_again": float(trees["again"] == trees["whole"]),
-            "same_after_kills": float(trees["killed"] == trees["whole"]),
+            "same_again": float(same["again"]),
+            "same_after_kills": float(same["killed"]),
             "n_kills": float(len(_KILL_WHEN)),
-            "seconds": float(str(rows[0][3])),
+            "seconds": done["whole"].seconds,
         },
     )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run printed and wrote (name -> hash), and how long it took."""
+
+    printed: str
+    files: dict[str, str]
+    seconds: float
+
+
+def _run(out: Path, settings: list[str]) -> _Run:
+    """Run the job to its end; the one called "killed" is killed on the way, once in every stage."""
+    command = [sys.executable, "-m", "curate", "run", str(_JOB)]
+    for setting in (*settings, f"out={out}"):
+        command += ["--set", setting]
+    start = time.perf_counter()
+    for pattern in _KILL_WHEN if out.name == "killed" else ():
+        _kill_when(command, out, pattern)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return _Run(done.stdout, _contents(out), time.perf_counter() - start)
 
 
 def _kill_when(command: list[str], out: Path, pattern: str) -> None:
