@@ -1,0 +1,91 @@
+"""Pipeline files: what they say, and every mistake in them by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from curate.config import load_pipeline
+from curate.errors import ConfigError
+
+PIPELINE: dict[str, Any] = {
+    "out": "made",
+    "corpus": {"inputs": ["shards/*.parquet"]},
+    "score": {"density": {"n_reference": 50}, "perplexity": {"model": "demo"}},
+    "select": {"by": "density", "method": "inverse-propensity", "budget": "40%"},
+    "build": {"tokens": "5M"},
+}
+
+
+@pytest.fixture
+def pipeline_file(tmp_path: Path) -> Path:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(yaml.safe_dump(PIPELINE))
+    return path
+
+
+def test_what_a_pipeline_file_says_and_leaves_out(pipeline_file: Path) -> None:
+    pipeline = load_pipeline(pipeline_file)
+    said = pipeline.model_dump(exclude_unset=True)
+    assert said == PIPELINE
+    assert (pipeline.seed, pipeline.build.format, pipeline.select.by_domain) == (0, "parquet", True)
+
+
+def test_overrides_replace_and_add(pipeline_file: Path) -> None:
+    changes = ("seed=3", "build.tokens=7000", "mix.design.runs=9", "score.density.bandwidth=0.4")
+    pipeline = load_pipeline(pipeline_file, (*changes, "corpus.text_column=a=b"))
+    assert (pipeline.seed, pipeline.build.tokens, pipeline.mix.design.runs) == (3, 7000, 9)
+    assert pipeline.score["density"] == {"n_reference": 50, "bandwidth": 0.4}
+    assert pipeline.corpus.text_column == "a=b"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("build.shards=0", "build.shards: Input should be greater than 0"),
+        ("build.format=csv", "build.format: Input should be 'parquet' or 'jsonl.zst'"),
+        ("build.shard=2", "build.shard: Extra inputs are not permitted"),
+        ("corpus.inputs=[]", "corpus.inputs: List should have at least 1 item"),
+        ("mix.proxy.held_out=1", "mix.proxy.held_out: Input should be less than 1"),
+        ("select.by=ask-llm", r"select.by is 'ask-llm', .* \['density', 'perplexity'\]"),
+        ("seed", "--set wants key=value.*Got 'seed'"),
+        ("out.deep=1", "--set out.deep=1: 'out' holds no keys"),
+        ("build.tokens=[1", r"build.tokens=\[1"),
+    ],
+)
+def test_mistakes_are_named(pipeline_file: Path, override: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_pipeline(pipeline_file, (override,))
+
+
+def test_every_mistake_is_named_at_once(pipeline_file: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_pipeline(pipeline_file, ("seed=-1", "workers=none", "corpus.colour=red"))
+    for part in (str(pipeline_file), "seed: ", "workers: ", "corpus.colour: "):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a: [1", "not YAML"),
+        (b"\xff\xfe\x00", "not YAML"),
+        (b"- a list", "wanted keys such as corpus"),
+        (b"", "wanted keys such as corpus"),
+        (b"out: here", "build: Field required"),
+    ],
+)
+def test_files_that_are_no_pipeline(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_pipeline(path)
+    assert str(path) in str(caught.value)
+
+
+def test_no_pipeline_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file"):
+        load_pipeline(tmp_path / "nowhere.yaml")
