@@ -54,6 +54,13 @@ def test_overrides_replace_and_add(pipeline_file: Path) -> None:
         ("seed", "--set wants key=value.*Got 'seed'"),
         ("out.deep=1", "--set out.deep=1: 'out' holds no keys"),
         ("build.tokens=[1", r"build.tokens=\[1"),
+        ("build.tokens=lots", "'lotstok' is not a budget|'lots' is not a budget"),
+        ("select.method=topk", "Did you mean 'top-k'"),
+        ("select.budget=75pct", "'75pct' is not a budget"),
+        ("select.sizes_from=nope", "select.sizes_from is 'nope', not among the scorers"),
+        ("select={by: density, method: top-k}", "top-k does not go with the scores of density"),
+        ("mix.law=additiv", "Did you mean 'additive'"),
+        ("score.desnity={}", "Did you mean 'density'"),
     ],
 )
 def test_mistakes_are_named(pipeline_file: Path, override: str, said: str) -> None:
