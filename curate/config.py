@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .budget import Budget, parse_tokens
 from .errors import ConfigError
 from .registry import find
+from .stages.proxies import Swarm
 
 
 class _Strict(BaseModel):
@@ -44,25 +45,11 @@ class DesignSection(_Strict):
     runs: int = Field(14, ge=2)
 
 
-class ProxySection(_Strict):
-    """The proxy models. See `curate.stages.proxies.Swarm`."""
-
-    tokenizer: str = "demo"
-    held_out: float = Field(0.1, gt=0, lt=1)
-    hidden: int = Field(64, gt=0)
-    layers: int = Field(2, gt=0)
-    heads: int = Field(4, gt=0)
-    length: int = Field(64, gt=1)
-    batch: int = Field(8, gt=0)
-    steps: int = Field(500, gt=0)
-    learning_rate: float = Field(5e-3, gt=0)
-
-
 class MixSection(_Strict):
-    """How much of each domain."""
+    """How much of each domain. ``proxy`` holds options of `curate.stages.proxies.Swarm.of`."""
 
     design: DesignSection = DesignSection()
-    proxy: ProxySection = ProxySection()
+    proxy: dict[str, Any] = {}
     law: str = "additive"
     objective: dict[str, float] | None = None
     max_epochs: float = Field(4.0, gt=0)
@@ -147,6 +134,7 @@ def _check_names(pipeline: Pipeline) -> None:
             raise ConfigError(f"select.{key} is {name!r}, not among the scorers {known}.")
     find("samplers", section.method)
     find("laws", pipeline.mix.law)
+    Swarm.of(**pipeline.mix.proxy)
     Budget.parse(section.budget)
     parse_tokens(pipeline.build.tokens)
     fits = {"top-k": section.by != "density", "inverse-propensity": section.by == "density"}

@@ -65,15 +65,15 @@ def design(
 @options.selection
 @click.option("--design", required=True, type=click.Path(), help="CSV file of mixtures.")
 @options.out_directory
-@click.option("--tokenizer", default="demo", show_default=True, help="Directory or hub name.")
-@click.option("--held-out", default=0.1, show_default=True, help="Share of documents to judge on.")
-@click.option("--hidden", default=64, show_default=True, help="Width of the proxy.")
-@click.option("--layers", default=2, show_default=True, help="Depth of the proxy.")
-@click.option("--heads", default=4, show_default=True, help="Attention heads.")
-@click.option("--length", default=64, show_default=True, help="Tokens in a sequence.")
-@click.option("--batch", default=8, show_default=True, help="Sequences in a step.")
-@click.option("--steps", default=500, show_default=True, help="Steps of training.")
-@click.option("--learning-rate", default=5e-3, show_default=True, help="Peak, of AdamW.")
+@click.option("--tokenizer", help="Directory or hub name.  [default: the toy's]")
+@click.option("--held-out", type=float, help="Share of documents to judge on.  [default: .1]")
+@click.option("--hidden", type=int, help="Width of the proxy.")
+@click.option("--layers", type=int, help="Depth of the proxy.")
+@click.option("--heads", type=int, help="Attention heads.")
+@click.option("--length", type=int, help="Tokens in a sequence.")
+@click.option("--batch", type=int, help="Sequences in a step.")
+@click.option("--steps", type=int, help="Steps of training.")
+@click.option("--learning-rate", type=float, help="Peak, of AdamW.")
 @click.option("--workers", default=2, show_default=True, help="Processes of one thread each.")
 def run(corpus: Corpus, selection: str, design: str, out: str, workers: int, **kw: Any) -> None:
     """Train one proxy for each mixture of a design, on the selected documents of INPUT."""
@@ -85,7 +85,7 @@ def run(corpus: Corpus, selection: str, design: str, out: str, workers: int, **k
             selection,
             corpus,
             out,
-            swarm=proxies.Swarm(**kw),
+            swarm=proxies.Swarm.of(**{k: v for k, v in kw.items() if v is not None}),
             workers=workers,
             progress=say,
         )

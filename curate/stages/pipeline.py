@@ -122,7 +122,7 @@ def _mix(
         max_epochs=section.max_epochs,
         seed=pipeline.seed,
     )
-    swarm, workers = proxies.Swarm(**section.proxy.model_dump()), pipeline.workers
+    swarm, workers = proxies.Swarm.of(**section.proxy), pipeline.workers
     proxies.run(
         room / "design.csv",
         selection,

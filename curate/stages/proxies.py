@@ -9,7 +9,7 @@ OUT/runs.csv            all of them: run, share/…, loss/…
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,44 +31,52 @@ from ..files import (
     versions,
     write_json,
 )
-from ..registry import resolve_model
+from ..registry import did_you_mean, resolve_model
 from ..runs import RunTable
 from .proxy_text import KEPT, VALIDATION, load_tokens, write_tokens
 from .selection import Selection
 
 CONFIG = "_config.json"
+_SET_HERE = ("n_vocabulary", "seed")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Swarm:
     """What all runs of a directory have in common.
 
     Attributes:
         tokenizer: model directory or hub name; "demo" is the toy's.
         held_out: share of the documents that proxies are judged on, in (0, 1).
-        hidden, layers, heads, length, batch, steps, learning_rate: see `ProxySpec`.
+        proxy: the model and its training; its vocabulary and seed are set for each run.
     """
 
-    tokenizer: str = "demo"
-    held_out: float = 0.1
-    hidden: int = 64
-    layers: int = 2
-    heads: int = 4
-    length: int = 64
-    batch: int = 8
-    steps: int = 500
-    learning_rate: float = 5e-3
+    tokenizer: str
+    held_out: float
+    proxy: ProxySpec
 
-    def __post_init__(self) -> None:
-        if not 0 < self.held_out < 1:
-            raise ConfigError(f"'held_out' must be in (0, 1). Got {self.held_out}.")
+    @classmethod
+    def of(cls, *, tokenizer: str = "demo", held_out: float = 0.1, **proxy: Any) -> Swarm:
+        """A swarm from plain options; those of the proxy and their defaults are `ProxySpec`'s.
 
-    def spec(self, n_vocabulary: int, seed: int) -> ProxySpec:
-        """The proxy to train."""
-        shape = asdict(self)
-        del shape["tokenizer"], shape["held_out"]
-        with as_config_error("proxy"):
-            return ProxySpec(n_vocabulary=n_vocabulary, seed=seed, **shape)
+        Raises:
+            ConfigError: an option it does not have, or a value out of range.
+        """
+        if not 0 < held_out < 1:
+            raise ConfigError(f"'held_out' must be in (0, 1). Got {held_out}.")
+        known = [name for name in ProxySpec.__dataclass_fields__ if name not in _SET_HERE]
+        for name in proxy:
+            if name not in known:
+                near = did_you_mean(name, ["tokenizer", "held_out", *known])
+                raise ConfigError(f"A proxy has no option {name!r}. {near}")
+        try:
+            return cls(tokenizer, held_out, ProxySpec(n_vocabulary=1, **proxy))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"proxy: {error}") from error
+
+    def config(self) -> dict[str, Any]:
+        """Everything the runs have in common, as plain values."""
+        shared = {k: v for k, v in asdict(self.proxy).items() if k not in _SET_HERE}
+        return {"tokenizer": self.tokenizer, "held_out": self.held_out, **shared}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +150,7 @@ def run_jobs(
     root, chosen = local_directory(out), Selection(Path(selection))
     tokenizer = Tokenizer(model=resolve_model(swarm.tokenizer))
     with only_writer(root):
-        config = {**asdict(swarm), "selection": digest(chosen.manifest)}
+        config = {**swarm.config(), "selection": digest(chosen.manifest)}
         claim(root, CONFIG, config)
         try:
             write_tokens(
@@ -151,15 +159,15 @@ def run_jobs(
                 corpus,
                 tokenizer,
                 held_out=swarm.held_out,
-                n_tokens=swarm.spec(tokenizer.size, 0).n_tokens,
-                length=swarm.length,
+                n_tokens=swarm.proxy.n_tokens,
+                length=swarm.proxy.length,
             )
         except ConfigError:
             (root / CONFIG).unlink()  # so that the corrected request may write here
             raise
         work = []
         for job in jobs:
-            spec = swarm.spec(tokenizer.size, job.seed)
+            spec = replace(swarm.proxy, n_vocabulary=tokenizer.size, seed=job.seed)
             done = root / "runs" / f"{job.run}.json"
             if done.exists():
                 refuse_another(root, read_json(done)["job"], _plain(job))

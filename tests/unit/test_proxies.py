@@ -84,7 +84,7 @@ def test_a_swarm_with_a_domain_of_which_nothing_is_left(
 ) -> None:
     chosen = Selection(tmp_path / "sel")
     assert (chosen.domains, chosen.all_domains) == (["long", "longer"], ["long", "longer", "short"])
-    swarm = Swarm(
+    swarm = Swarm.of(
         tokenizer=tiny_model, held_out=0.3, hidden=16, heads=2, length=16, batch=2, steps=3
     )
     table = design(tmp_path / "sel", tmp_path / "design.csv", runs=4)
@@ -122,7 +122,7 @@ def test_too_little_to_judge_by_can_be_corrected_in_place(
 ) -> None:
     design(tmp_path / "sel", tmp_path / "design.csv", runs=2)
     for held_out in (0.001, 0.3):
-        swarm = Swarm(
+        swarm = Swarm.of(
             tokenizer=tiny_model, held_out=held_out, hidden=8, heads=2, length=16, batch=2, steps=1
         )
         arguments = (tmp_path / "design.csv", tmp_path / "sel", selection, tmp_path / "runs")
