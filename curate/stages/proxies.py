@@ -61,14 +61,14 @@ class Swarm:
         Raises:
             ConfigError: an option it does not have, or a value out of range.
         """
-        if not 0 < held_out < 1:
-            raise ConfigError(f"'held_out' must be in (0, 1). Got {held_out}.")
         known = [name for name in ProxySpec.__dataclass_fields__ if name not in _SET_HERE]
         for name in proxy:
             if name not in known:
                 near = did_you_mean(name, ["tokenizer", "held_out", *known])
                 raise ConfigError(f"A proxy has no option {name!r}. {near}")
         try:
+            if not 0 < held_out < 1:
+                raise ValueError(f"'held_out' must be in (0, 1). Got {held_out}.")
             return cls(tokenizer, held_out, ProxySpec(n_vocabulary=1, **proxy))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"proxy: {error}") from error
