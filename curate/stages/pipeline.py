@@ -58,7 +58,9 @@ def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
         say(f"{len(failed)} shards could not be read and are left out: {', '.join(sorted(failed))}")
     selection = _select(pipeline, out)
     tokens = parse_tokens(pipeline.build.tokens)
-    mixture, check = _mix(pipeline, corpus, out, tokens, say)
+    swarm = proxies.Swarm.of(**pipeline.mix.proxy)
+    mixture = _mix(pipeline, corpus, out, tokens, swarm, say)
+    check = _check(pipeline, corpus, out, mixture, swarm, say)
     say("building the dataset")
     request = building.BuildRequest(
         mixture=mixture["mixture"],
@@ -108,9 +110,9 @@ def _select(pipeline: Pipeline, out: Path) -> dict[str, Any]:
 
 
 def _mix(
-    pipeline: Pipeline, corpus: Corpus, out: Path, tokens: int, say: Say
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Design, run, fit, optimise, and measure what was proposed."""
+    pipeline: Pipeline, corpus: Corpus, out: Path, tokens: int, swarm: proxies.Swarm, say: Say
+) -> dict[str, Any]:
+    """Design, run, fit and optimise; the proposed mixture."""
     section, room, selection = pipeline.mix, out / "mix", out / "selection"
     room.mkdir(exist_ok=True)
     mix.design(
@@ -122,7 +124,6 @@ def _mix(
         max_epochs=section.max_epochs,
         seed=pipeline.seed,
     )
-    swarm, workers = proxies.Swarm.of(**section.proxy), pipeline.workers
     proxies.run(
         room / "design.csv",
         selection,
@@ -130,10 +131,10 @@ def _mix(
         room / "proxies",
         progress=say,
         swarm=swarm,
-        workers=workers,
+        workers=pipeline.workers,
     )
     mix.fit(room / "proxies" / "runs.csv", room / "law.json", law=section.law, seed=pipeline.seed)
-    mixture = mix.optimize(
+    return mix.optimize(
         room / "law.json",
         selection,
         room / "mixture.json",
@@ -142,12 +143,23 @@ def _mix(
         objective=section.objective,
         kl_strength=section.kl_strength,
     )
+
+
+def _check(
+    pipeline: Pipeline,
+    corpus: Corpus,
+    out: Path,
+    mixture: dict[str, Any],
+    swarm: proxies.Swarm,
+    say: Say,
+) -> dict[str, list[float]]:
+    """Measured losses, by seed, of proxies on the proposal and on what it is compared with."""
+    seeds, chosen = range(pipeline.mix.check_seeds), Selection(out / "selection")
     wanted = {
         "proposed": (KEPT, mixture["mixture"]),
         "proportional": (KEPT, mixture["proportional"]),
         "unfiltered": (BEFORE, mixture["unfiltered"]),
     }
-    chosen = Selection(selection)
     jobs = [
         proxies.Job(
             run=f"check-{name}-{digest(shares)[:8]}-{seed}",
@@ -156,16 +168,22 @@ def _mix(
             seed=seed,
         )
         for name, (text, shares) in wanted.items()
-        for seed in range(section.check_seeds)
+        for seed in seeds
     ]
     losses = proxies.run_jobs(
-        jobs, selection, corpus, room / "proxies", progress=say, swarm=swarm, workers=workers
+        jobs,
+        out / "selection",
+        corpus,
+        out / "mix" / "proxies",
+        progress=say,
+        swarm=swarm,
+        workers=pipeline.workers,
     )
     weights = np.array([mixture["objective"].get(domain, 0.0) for domain in chosen.domains])
-    means = (losses @ (weights / weights.sum())).reshape(len(wanted), section.check_seeds)
+    means = (losses @ (weights / weights.sum())).reshape(len(wanted), len(seeds))
     check = {name: row.tolist() for name, row in zip(wanted, means, strict=True)}
-    write_json(room / "check.json", check)
-    return mixture, check
+    write_json(out / "mix" / "check.json", check)
+    return check
 
 
 def _report(
