@@ -33,8 +33,6 @@ _PARTS = ".parts"
 _METADATA = b"curate"
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
-BASE_COLUMNS = ("row", "key", "domain", "score", "reason", "n_bytes")
-
 
 def score_table(
     batch: Batch, score: np.ndarray, reason: list[str | None], extra: dict[str, np.ndarray]

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 from ..tables import ScoreStore
 
-COST_UNITS = ("documents", "tokens", "bytes")
-
 
 @dataclass(frozen=True)
 class Documents:

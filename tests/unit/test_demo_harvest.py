@@ -116,7 +116,6 @@ def test_html_loses_its_tags() -> None:
     assert chunks.strip_tags(page) == "a < b\n\ncd"
 
 
-@pytest.mark.skipif(not MODEL_PATH.is_dir(), reason="the toy model is not in this checkout")
 def test_the_model_is_small_and_says_what_it_is() -> None:
     weights = list(MODEL_PATH.glob("*.safetensors"))
     assert len(weights) == 1
