@@ -28,8 +28,24 @@ class CorpusSection(_Strict):
     max_document_bytes: int = Field(4 * 2**20, gt=0)
 
 
+class ScoreSection(BaseModel):
+    """One scorer: its options, and ``scorer``, its registered name where the key is another.
+
+    So one scorer may stand there twice, with different models.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    scorer: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the scorer itself is given."""
+        return dict(self.model_extra or {})
+
+
 class SelectSection(_Strict):
-    """Which documents. ``by`` names a scorer of the section ``score``."""
+    """Which documents. ``by`` is a key of the section ``score``."""
 
     by: str
     method: str = "top-k"
@@ -74,7 +90,7 @@ class Pipeline(_Strict):
             options.
         workers: processes that train proxies side by side.
         chunk_rows: documents scored together.
-        score: options of each scorer, by its name.
+        score: the scorers, by the names of their tables.
     """
 
     out: str
@@ -82,10 +98,14 @@ class Pipeline(_Strict):
     workers: int = Field(2, gt=0)
     chunk_rows: int = Field(1024, gt=0)
     corpus: CorpusSection
-    score: dict[str, dict[str, Any]] = Field(min_length=1)
+    score: dict[str, ScoreSection] = Field(min_length=1)
     select: SelectSection
     mix: MixSection = MixSection()
     build: BuildSection
+
+    def scorer(self, key: str) -> str:
+        """The registered name of the scorer under a key of the section ``score``."""
+        return self.score[key].scorer or key
 
 
 def load_pipeline(path: str | Path, overrides: tuple[str, ...] = ()) -> Pipeline:
@@ -124,8 +144,8 @@ def load_pipeline(path: str | Path, overrides: tuple[str, ...] = ()) -> Pipeline
 
 def _check_names(pipeline: Pipeline) -> None:
     """Names, budgets and their fit, before hours of scoring."""
-    for name in pipeline.score:
-        find("scorers", name)
+    for key in pipeline.score:
+        find("scorers", pipeline.scorer(key))
     section = pipeline.select
     for key in ("by", "sizes_from"):
         name = getattr(section, key)
@@ -137,7 +157,8 @@ def _check_names(pipeline: Pipeline) -> None:
     Swarm.of(**pipeline.mix.proxy)
     Budget.parse(section.budget)
     parse_tokens(pipeline.build.tokens)
-    fits = {"top-k": section.by != "density", "inverse-propensity": section.by == "density"}
+    by_density = pipeline.scorer(section.by) == "density"
+    fits = {"top-k": not by_density, "inverse-propensity": by_density}
     if not fits.get(section.method, True):
         raise ConfigError(
             f"select.method {section.method} does not go with the scores of {section.by}: "

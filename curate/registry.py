@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
@@ -18,13 +19,18 @@ from .errors import ConfigError
 BUILT_IN: dict[str, dict[str, str]] = {
     "scorers": {
         "ask-llm": "scorers.ask_llm:AskLLM",
+        "rubric": "scorers.rubric:Rubric",
         "perplexity": "scorers.perplexity:Perplexity",
         "density": "scorers.density:ReferenceDensity",
+    },
+    "backends": {
+        "transformers": "scorers.backends.transformers:TransformersBackend",
     },
     "samplers": {
         "top-k": "samplers.order:TopK",
         "inverse-propensity": "samplers.order:InversePropensity",
         "random": "samplers.order:Random",
+        "band": "samplers.band:Band",
     },
     "laws": {
         "exponential": "mixing.laws.exponential:Exponential",
@@ -71,33 +77,91 @@ def resolve_model(name: str) -> str:
     return name
 
 
+def resolve_prompt(prompt: str) -> str:
+    """A prompt by name, from a file, or as it stands where it holds the slot.
+
+    Raises:
+        ConfigError: neither.
+    """
+    from scorers.prompts import PROMPTS, SLOT
+
+    if prompt in PROMPTS:
+        return PROMPTS[prompt]
+    if SLOT in prompt:
+        return prompt
+    try:
+        return Path(prompt).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{prompt!r} is neither a prompt nor a file with one. {did_you_mean(prompt, PROMPTS)}"
+        ) from error
+
+
+def resolve_embedder(name: str) -> Any:
+    """A sentence-transformers model by name or directory."""
+    from scorers.embedders import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(model=name)
+
+
+_RESOLVE: dict[str, Callable[[str], Any]] = {
+    "model": resolve_model,
+    "tokenizer": resolve_model,
+    "prompt": resolve_prompt,
+    "embedder": resolve_embedder,
+}
+
+
 def make_scorer(name: str, **options: Any) -> Any:
-    """A scorer from plain options; ``embedder`` is the name of a sentence-transformers model.
+    """A scorer from plain options, among them those of its backend, where it has one.
+
+    ``backend`` is a name; ``engine_args`` holds further options of the backend, and what a
+    backend with ``engine_args`` of its own does not know is handed on to the engine.
 
     Raises:
         ConfigError: no such scorer, an option it does not have, or one out of range.
     """
     scorer = find("scorers", name)
     options = {key: value for key, value in options.items() if value is not None}
-    if "model" in options:
-        options["model"] = resolve_model(options["model"])
-    if "embedder" in options:
-        from scorers.embedders import SentenceTransformerEmbedder
-
-        options["embedder"] = SentenceTransformerEmbedder(model=options["embedder"])
+    resolved = {k: _RESOLVE[k](v) if k in _RESOLVE else v for k, v in options.items()}
     known = getattr(scorer, "__dataclass_fields__", options)
-    for option in options:
-        if option not in known:
-            raise ConfigError(f"{name} has no option {option!r}. {did_you_mean(option, known)}")
+    wanted = options.get("model") or options.get("embedder")
     try:
-        made = scorer(**options)
+        if "backend" in known:
+            resolved = _with_backend(name, resolved, known)
+        _check_options(name, resolved, known)
+        made = scorer(**resolved)
         made.config()  # loads what decides the scores, so that a wrong name is known at once
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{name}: {error}") from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {error}") from error
-    except (OSError, ModuleNotFoundError) as error:
-        wanted = options.get("model") or options.get("embedder")
+    except OSError as error:
         raise ConfigError(
             f"{name}: the model {wanted!r} cannot be loaded. Wanted a directory with config.json, "
             f"safetensors and a tokenizer, or a hub name. {error}"
         ) from error
     return made
+
+
+def _with_backend(name: str, options: dict[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """The scorer's own options, with a backend made of the others."""
+    backend_name = options.get("backend", "transformers")
+    backend = find("backends", backend_name)
+    fields = getattr(backend, "__dataclass_fields__", {})
+    mine = {k: v for k, v in options.items() if k in known and k != "backend"}
+    others = {k: v for k, v in options.items() if k not in known and k != "engine_args"}
+    others |= {k: v for k, v in mine.items() if k in fields}  # the model, which both read
+    handed_on: dict[str, Any] = {}
+    for option, value in options.get("engine_args", {}).items():
+        (others if option in fields or "engine_args" not in fields else handed_on)[option] = value
+    if handed_on:
+        others["engine_args"] = handed_on
+    _check_options(f"{name} on {backend_name}", others, {**dict.fromkeys(known), **fields})
+    return {**mine, "backend": backend(**others)}
+
+
+def _check_options(name: str, options: Iterable[str], known: Iterable[str]) -> None:
+    for option in options:
+        if option not in known:
+            raise ConfigError(f"{name} has no option {option!r}. {did_you_mean(option, known)}")

@@ -48,7 +48,8 @@ def score_table(
         "n_bytes": pa.array(batch.n_bytes, pa.int32()),
     }
     for name, values in extra.items():
-        columns[name] = pa.array(values, mask=missing & np.issubdtype(values.dtype, np.floating))
+        floating = np.issubdtype(values.dtype, np.floating)
+        columns[name] = pa.array(values, mask=np.isnan(values) if floating else None)
     return pa.table(columns)
 
 

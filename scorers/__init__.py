@@ -8,6 +8,7 @@ from .base import FittableScorer, Scored, Scorer
 from .density import ReferenceDensity
 from .embedders import HashedNGrams, SentenceTransformerEmbedder
 from .perplexity import Perplexity
+from .rubric import Rubric
 
 __all__ = [
     "AskLLM",
@@ -15,6 +16,7 @@ __all__ = [
     "HashedNGrams",
     "Perplexity",
     "ReferenceDensity",
+    "Rubric",
     "Scored",
     "Scorer",
     "SentenceTransformerEmbedder",

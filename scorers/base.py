@@ -64,6 +64,22 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
+class PreparingScorer(Scorer, Protocol):
+    """A scorer whose work falls in two: what needs no model may be done ahead, in a thread.
+
+    ``score(texts)`` is ``score_prepared(prepare(texts))``.
+    """
+
+    def prepare(self, texts: Sequence[str]) -> Any:
+        """Tokenize, truncate, cut into windows."""
+        ...
+
+    def score_prepared(self, prepared: Any) -> Scored:
+        """Run the model on what `prepare` made."""
+        ...
+
+
 class FittableScorer(Protocol):
     """A scorer that must see the corpus first, shard by shard and in any order."""
 

@@ -23,7 +23,28 @@ class Window:
     n_scored: int
 
 
-def windows(tokens: Sequence[int], *, prefix: int, length: int, context: int) -> list[Window]:
+@dataclass(frozen=True)
+class PreparedWindows:
+    """n documents on their way to the model: what needs no model is done.
+
+    Attributes:
+        reasons: why a document has no score, or None.
+        n_tokens: int32[n].
+        n_bytes: int64[n], of the UTF-8 text.
+        owners: the document of each piece.
+        pieces: windows.
+    """
+
+    reasons: list[str | None]
+    n_tokens: np.ndarray
+    n_bytes: np.ndarray
+    owners: list[int]
+    pieces: list[Window]
+
+
+def windows(
+    tokens: Sequence[int], *, prefix: int, length: int, context: int, full_last: bool = False
+) -> list[Window]:
     """Cut a document into windows in which each token is predicted exactly once.
 
     The first window starts with ``prefix`` (BOS), so that the first token is predicted too. Each
@@ -34,6 +55,9 @@ def windows(tokens: Sequence[int], *, prefix: int, length: int, context: int) ->
         prefix: the id that stands before the document.
         length: longest window, in tokens, the prefix included; at least 2.
         context: tokens repeated at the start of every later window; 1 to length - 1.
+        full_last: let the last window start as early as it can, so that its tokens see more. With
+            ``context=1`` these are the windows of lm-evaluation-harness (its ``max_length`` being
+            ``length - 1``). Costs up to one window more for each long document.
 
     Returns:
         Windows whose ``n_scored`` sum to n.
@@ -59,9 +83,10 @@ def windows(tokens: Sequence[int], *, prefix: int, length: int, context: int) ->
     out = [Window(ids=[prefix, *first], n_scored=len(first))]
     done = len(first)
     while done < len(tokens):
-        ids = list(tokens[done - context : done - context + length])
-        out.append(Window(ids=ids, n_scored=len(ids) - context))
-        done += len(ids) - context
+        end = min(done - context + length, len(tokens))
+        start = end - length if full_last else done - context
+        out.append(Window(ids=list(tokens[start:end]), n_scored=end - done))
+        done = end
     return out
 
 
@@ -77,8 +102,10 @@ class Perplexity:
         window: longest window, in tokens; None: the model's context.
         context: tokens a later window repeats; None: a quarter of the window, which makes
             a long document cost a third more than without any. See `windows`.
-        dtype, device, batch_tokens, trust_remote_code: see `TransformersBackend`.
-        backend: anything with the two methods of `Backend`, in place of transformers.
+        full_last_window: let the last window of a long document reach back as far as it fits;
+            see `windows`.
+        trust_remote_code: run Python code that comes with the tokenizer. Off unless asked for.
+        backend: what runs the model; None: `TransformersBackend` with its defaults.
 
     Example:
         >>> from curate.demo import MODEL_PATH
@@ -95,9 +122,7 @@ class Perplexity:
     model: str
     window: int | None = None
     context: int | None = None
-    dtype: str = "auto"
-    device: str = "auto"
-    batch_tokens: int = 8192
+    full_last_window: bool = False
     trust_remote_code: bool = False
     backend: Backend | None = field(default=None, repr=False)
 
@@ -118,10 +143,13 @@ class Perplexity:
             (int32, the BOS not counted) and ``bits_per_byte`` (float64), which compares across
             tokenizers.
         """
-        n = len(texts)
+        return self.score_prepared(self.prepare(texts))
+
+    def prepare(self, texts: Sequence[str]) -> PreparedWindows:
+        """Tokenize texts and cut them into windows: all that can go on while a model works."""
         reasons = [reason_for_empty(text) for text in texts]
-        asked = [i for i, reason in enumerate(reasons) if reason is None]
-        nll, n_tokens = np.zeros(n), np.zeros(n, np.int32)
+        asked = [i for i, why in enumerate(reasons) if why is None]
+        n_tokens = np.zeros(len(texts), np.int32)
         owners: list[int] = []
         pieces: list[Window] = []
         for i, tokens in zip(asked, self._tokenizer.encode([texts[i] for i in asked]), strict=True):
@@ -132,23 +160,43 @@ class Perplexity:
             cut = self._windows(tokens)
             pieces += cut
             owners += [i] * len(cut)
-        logprobs = self._backend.sequence_logprobs([w.ids for w in pieces])
-        for owner, piece, found in zip(owners, pieces, logprobs, strict=True):
-            nll[owner] -= found[len(found) - piece.n_scored :].sum()
-        nll[[r is not None for r in reasons]] = np.nan
         n_bytes = np.array([len(t.encode("utf-8", "replace")) for t in texts])
-        extra = {"n_tokens": n_tokens, "bits_per_byte": nll / math.log(2) / np.maximum(n_bytes, 1)}
-        return Scored(value=nll / np.maximum(n_tokens, 1), reason=reasons, extra=extra)
+        return PreparedWindows(reasons, n_tokens, n_bytes, owners, pieces)
+
+    def score_prepared(self, prepared: PreparedWindows) -> Scored:
+        """What `score` returns, from what `prepare` made of the texts."""
+        logprobs = self._backend.sequence_logprobs([w.ids for w in prepared.pieces])
+        nll = np.zeros(len(prepared.reasons))
+        for owner, piece, found in zip(prepared.owners, prepared.pieces, logprobs, strict=True):
+            nll[owner] -= found[len(found) - piece.n_scored :].sum()
+        nll[[why is not None for why in prepared.reasons]] = np.nan
+        extra = {
+            "n_tokens": prepared.n_tokens,
+            "bits_per_byte": nll / math.log(2) / np.maximum(prepared.n_bytes, 1),
+        }
+        value = nll / np.maximum(prepared.n_tokens, 1)
+        return Scored(value=value, reason=list(prepared.reasons), extra=extra)
 
     def config(self) -> dict[str, Any]:
         """Everything that decides a score."""
         window, context = self._geometry
-        return {"window": window, "context": context, **self._backend.config()}
+        return {
+            "window": window,
+            "context": context,
+            "full_last_window": self.full_last_window,
+            "prefix_id": self._tokenizer.prefix_id,
+            **self._backend.config(),
+        }
 
     def _windows(self, tokens: Sequence[int]) -> list[Window]:
         window, context = self._geometry
-        prefix = self._tokenizer.prefix_id
-        return windows(tokens, prefix=prefix, length=window, context=context)
+        return windows(
+            tokens,
+            prefix=self._tokenizer.prefix_id,
+            length=window,
+            context=context,
+            full_last=self.full_last_window,
+        )
 
     @cached_property
     def _geometry(self) -> tuple[int, int]:
@@ -164,11 +212,7 @@ class Perplexity:
     @cached_property
     def _backend(self) -> Backend:
         return self.backend or TransformersBackend(
-            model=self.model,
-            dtype=self.dtype,
-            device=self.device,
-            batch_tokens=self.batch_tokens,
-            trust_remote_code=self.trust_remote_code,
+            model=self.model, trust_remote_code=self.trust_remote_code
         )
 
     @cached_property

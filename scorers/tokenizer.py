@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,15 +38,27 @@ class Tokenizer:
         if not texts:
             return []
         clean = [t.encode("utf-8", "replace").decode() if _has_surrogate(t) else t for t in texts]
-        encoded = self._hf(
-            clean,
-            add_special_tokens=False,
-            split_special_tokens=True,
-            return_attention_mask=False,
-            verbose=False,
-        )
-        ids: list[list[int]] = encoded["input_ids"]
+        if self._fast is not None:
+            found = self._fast.encode_batch_fast(clean, add_special_tokens=False)
+            return [encoding.ids for encoding in found]
+        plain = self._hf(clean, add_special_tokens=False, split_special_tokens=True, verbose=False)
+        ids: list[list[int]] = plain["input_ids"]
         return ids
+
+    @cached_property
+    def _fast(self) -> Any:
+        """A Rust tokenizer of its own for hostile text, or None where the model has none.
+
+        Its own, because whether special tokens are recognised is state of the tokenizer, and
+        texts are encoded in one thread while prompts may be made in another.
+        """
+        if not self._hf.is_fast:
+            return None
+        fast = copy.deepcopy(self._hf.backend_tokenizer)
+        fast.encode_special_tokens = True
+        fast.no_truncation()
+        fast.no_padding()
+        return fast
 
     def frame(self, parts: Sequence[str], *, chat: bool | None = None) -> tuple[list[int], ...]:
         """Token ids of the fixed text before and after a slot, with the model's special tokens.
@@ -101,19 +114,27 @@ class Tokenizer:
         """Number of tokens, added ones included."""
         return len(self._hf)
 
-    def single(self, answer: str) -> int:
-        """Id of an answer that must be one token.
+    def forms(self, answer: str, *, variants: bool = False) -> tuple[int, ...]:
+        """Ids of the surface forms of an answer that are one token, without repetition.
+
+        Args:
+            answer: as it stands.
+            variants: also capitalised, in capitals, and each of these after a space.
 
         Raises:
-            ValueError: the tokenizer cuts the answer into several tokens.
+            ValueError: the tokenizer cuts the answer, in every form, into several tokens.
         """
-        ids = self._plain(answer)
-        if len(ids) != 1:
+        cases = (answer, answer.capitalize(), answer.upper())
+        words = [space + word for space in ("", " ") for word in cases] if variants else [answer]
+        found = [self._plain(word) for word in words]
+        single = dict.fromkeys(ids[0] for ids in found if len(ids) == 1)
+        if not single:
             raise ValueError(
-                f"The answer {answer!r} must be a single token of {self.model}. It is {len(ids)} "
-                f"tokens; name another surface form, such as {answer.capitalize()!r}."
+                f"The answer {answer!r} must be a single token of {self.model}. It is "
+                f"{len(found[0])} tokens; name another surface form, such as "
+                f"{answer.capitalize()!r}, or count all of them with 'variants'."
             )
-        return ids[0]
+        return tuple(single)
 
 
 def _has_surrogate(text: str) -> bool:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ShardError
+from ..errors import ConfigError, ShardError
+from ..registry import names
 from . import options
 from .console import errors, output, printable, progress
 
 if TYPE_CHECKING:
     from ..corpus import Corpus
+    from ..raters import RaterShare
     from ..stages.score import ScoreReport
 
 
@@ -26,59 +28,98 @@ def command() -> None:
     """
 
 
-def _model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--batch-tokens", default=8192, show_default=True, help="Tokens in a batch."),
-        click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 …"),
-        click.option(
-            "--dtype",
-            default="auto",
-            show_default=True,
-            type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-            help="Of the model's body; the head is float32 always.",
-        ),
-        click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a model."),
-        click.option(
-            "--model", required=True, help="Directory, hub name, or demo (a toy that ships along)."
-        ),
-    ):
-        function = option(function)
-    return function
-
-
 _chunk_rows = click.option(
     "--chunk-rows", default=1024, show_default=True, help="Documents in one checkpoint."
+)
+_name = click.option("--name", help="Of the directory below --out.  [default: the scorer's]")
+_Command = Callable[..., Any]
+
+
+def _several(*given: _Command) -> Callable[[_Command], _Command]:
+    """Options as one decorator, shown in the order given."""
+
+    def decorate(function: _Command) -> _Command:
+        for option in reversed(given):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+_asks_a_model = _several(
+    options.reads_corpus,
+    options.out_directory,
+    click.option(
+        "--model", required=True, help="Directory, hub name, or demo (a toy that ships along)."
+    ),
+    click.option(
+        "--backend",
+        default="transformers",
+        show_default=True,
+        type=click.Choice(names("backends")),
+        help="What runs the model.",
+    ),
+    click.option("--dtype", help="auto, float32, bfloat16 or float16.  [default: auto]"),
+    click.option("--device", help="cpu, cuda, cuda:1 … (transformers).  [default: auto]"),
+    click.option("--batch-tokens", type=int, help="In a batch (transformers).  [default: auto]"),
+    click.option("--base-url", help="Of the server (openai), e.g. http://localhost:8000/v1."),
+    click.option(
+        "--engine-arg",
+        "engine_args",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Any other option of the backend, or of the engine behind it; repeatable.",
+    ),
+    click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a model."),
+    _name,
+    click.option("--rater", metavar="K/M", help="Score only what falls to rater K of M."),
+    options.seed,
+    _chunk_rows,
+)
+_asks_a_question = _several(
+    click.option(
+        "--prompt", help="ask-llm, instruction-first, rubric, or a file with one {text} slot."
+    ),
+    click.option("--max-tokens", default=512, show_default=True, help="Longest prompt."),
+    click.option(
+        "--truncation",
+        default="head",
+        show_default=True,
+        type=click.Choice(["head", "head-and-tail"]),
+        help="What is kept of a passage that does not fit.",
+    ),
+    click.option("--variants", is_flag=True, help="Count yes, Yes, YES, each also after a space."),
+    click.option("--chat/--no-chat", default=None, help="Ask in the model's chat format or not."),
 )
 
 
 @command.command("ask-llm")
-@options.reads_corpus
-@options.out_directory
-@_model_options
-@click.option("--max-tokens", default=512, show_default=True, help="Longest prompt.")
-@click.option("--prompt-file", type=click.Path(exists=True), help="A prompt with one {text} slot.")
+@_asks_a_model
+@_asks_a_question
 @click.option("--yes", default="yes", show_default=True, help="The answer that counts; one token.")
 @click.option("--no", default="no", show_default=True, help="The other answer; one token.")
-@click.option("--chat/--no-chat", default=None, help="Ask in the model's chat format or not.")
-@_chunk_rows
-def ask_llm(corpus: Corpus, out: str, chunk_rows: int, prompt_file: str | None, **kw: Any) -> None:
+def ask_llm(**kw: Any) -> None:
     """Probability that a model answers "yes, good training data" (arXiv 2402.09668)."""
-    if prompt_file is not None:
-        with click.open_file(prompt_file, encoding="utf-8") as file:
-            kw["prompt"] = file.read()
-    _score("ask-llm", corpus, out, chunk_rows, kw)
+    _ask("ask-llm", **kw)
+
+
+@command.command("rubric")
+@_asks_a_model
+@_asks_a_question
+@click.option("--points", default=5, show_default=True, help="The best rating.")
+def rubric(**kw: Any) -> None:
+    """Expected rating, 0 to 5: the sum of k times the probability that a model answers k."""
+    _ask("rubric", **kw)
 
 
 @command.command("perplexity")
-@options.reads_corpus
-@options.out_directory
-@_model_options
+@_asks_a_model
 @click.option("--window", type=int, help="Longest window, in tokens.  [default: the context]")
 @click.option("--context", type=int, help="Tokens a later window repeats.  [default: a quarter]")
-@_chunk_rows
-def perplexity(corpus: Corpus, out: str, chunk_rows: int, **kw: Any) -> None:
+@click.option("--full-last-window", is_flag=True, help="Let the last window reach back.")
+def perplexity(**kw: Any) -> None:
     """Mean negative log-likelihood, in nats per token."""
-    _score("perplexity", corpus, out, chunk_rows, kw)
+    _ask("perplexity", **kw)
 
 
 @command.command("density")
@@ -94,19 +135,58 @@ def perplexity(corpus: Corpus, out: str, chunk_rows: int, **kw: Any) -> None:
 )
 @click.option("--embedder", help="A sentence-transformers model.  [default: hashed n-grams]")
 @options.seed
+@_name
 @_chunk_rows
-def density(corpus: Corpus, out: str, chunk_rows: int, **kw: Any) -> None:
+def density(**kw: Any) -> None:
     """Log of the mean kernel between a document and the others."""
-    _score("density", corpus, out, chunk_rows, kw)
+    _score("density", **kw)
 
 
-def _score(name: str, corpus: Corpus, out: str, chunk_rows: int, kw: dict[str, Any]) -> None:
+def _ask(
+    scorer: str, *, rater: str | None, seed: int, engine_args: tuple[str, ...], **kw: Any
+) -> None:
+    """Run a scorer that asks a model; ``seed`` is that of the draw of raters."""
+    from ..raters import RaterShare
+
+    share = None if rater is None else RaterShare.parse(rater, seed)
+    handed_on = dict(_engine_arg(text) for text in engine_args)
+    _score(scorer, rater=share, engine_args=handed_on or None, **kw)
+
+
+def _engine_arg(text: str) -> tuple[str, Any]:
+    """Key and value, the value as YAML says: 8192, true, auto, {"head_dtype": "float32"}."""
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(
+            f"--engine-arg wants KEY=VALUE, such as max_model_len=4096. Got {text!r}."
+        )
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--engine-arg {text}: the value is not YAML: {error}") from error
+
+
+def _score(
+    scorer: str,
+    corpus: Corpus,
+    out: str,
+    *,
+    name: str | None,
+    chunk_rows: int,
+    rater: RaterShare | None = None,
+    **kw: Any,
+) -> None:
     from ..registry import make_scorer
     from ..stages.score import score
 
+    made = make_scorer(scorer, **kw)
     with progress() as say:
-        report = score(corpus, make_scorer(name, **kw), out, chunk_rows=chunk_rows, progress=say)
-    print_report(report, f"{out}/{name}")
+        report = score(
+            corpus, made, out, name=name, rater=rater, chunk_rows=chunk_rows, progress=say
+        )
+    print_report(report, f"{out}/{report.scorer}")
     if report.failed:
         sys.exit(ShardError.exit_code)
 

@@ -46,7 +46,7 @@ class Maker:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.template = PromptTemplate.from_text(ASK_LLM, tokenizer, max_tokens=PROMPT_TOKENS)
-        self.yes, self.no = tokenizer.single("yes"), tokenizer.single("no")
+        (self.yes,), (self.no,) = tokenizer.forms("yes"), tokenizer.forms("no")
 
     @cached_property
     def _names(self) -> list[str]:

@@ -30,6 +30,8 @@ from .selection import Selection
 
 Say = Callable[[str], None]
 
+_COUNT_TOKENS = ("perplexity", "ask-llm", "rubric")
+
 
 def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
     """Run, or go on with, the whole job.
@@ -46,12 +48,13 @@ def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
     scored = [
         score(
             corpus,
-            make_scorer(name, **options),
+            make_scorer(pipeline.scorer(name), **section.options),
             out / "scores",
+            name=name,
             chunk_rows=pipeline.chunk_rows,
             progress=say,
         )
-        for name, options in pipeline.score.items()
+        for name, section in pipeline.score.items()
     ]
     failed = {shard for report in scored for shard in report.failed}
     if failed:
@@ -85,8 +88,8 @@ def make_corpus(pipeline: Pipeline) -> Corpus:
 def plan(pipeline: Pipeline) -> dict[str, Any]:
     """What a run would do: the resolved file, and the shards it would read."""
     shards = make_corpus(pipeline).shards
-    for name, options in pipeline.score.items():
-        make_scorer(name, **options)
+    for name, section in pipeline.score.items():
+        make_scorer(pipeline.scorer(name), **section.options)
     return {
         **pipeline.model_dump(),
         "shards": [f"{shard.name} ({shard.domain})" for shard in shards],
@@ -96,7 +99,7 @@ def plan(pipeline: Pipeline) -> dict[str, Any]:
 def _select(pipeline: Pipeline, out: Path) -> dict[str, Any]:
     section = pipeline.select
     sizes = section.sizes_from or next(
-        (name for name in pipeline.score if name in ("perplexity", "ask-llm")), None
+        (name for name in pipeline.score if pipeline.scorer(name) in _COUNT_TOKENS), None
     )
     return select(
         out / "scores" / section.by,

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
-from scorers.base import FittableScorer, Scored, Scorer
+from scorers.base import FittableScorer, PreparingScorer, Scored, Scorer
 
 from ..corpus import Corpus, Shard
 from ..engines.local import read_ahead
 from ..errors import BackendError, ConfigError, CorpusError, ShardError
 from ..files import digest, local_directory, only_writer, write_json
+from ..raters import OTHER_RATER, RaterShare
 from ..readers import Batch, read
 from ..tables import REPORT, ScoreStore, ShardWriter, reason_counts, score_table
 
@@ -70,15 +73,22 @@ def score(
     scorer: Scorer | FittableScorer,
     out: str | Path,
     *,
+    name: str | None = None,
+    rater: RaterShare | None = None,
     chunk_rows: int = 1024,
     progress: Progress = silent,
 ) -> ScoreReport:
-    """Score each shard into ``out/<scorer>/``, going on where an earlier run stopped.
+    """Score each shard into ``out/<name>/``, going on where an earlier run stopped.
+
+    A scorer that has `prepare` and `score_prepared` (see `scorers.base.PreparingScorer`) prepares
+    the next chunks in a thread while the model works.
 
     Args:
         corpus: what to read.
         scorer: one with ``fit`` sees all texts once before it scores.
         out: local directory.
+        name: of the tables; None: the scorer's.
+        rater: score only what falls to this rater; the rest has the reason "other_rater".
         chunk_rows: documents scored together and written as one part.
         progress: told each finished shard.
 
@@ -88,20 +98,21 @@ def score(
     """
     if chunk_rows < 1:
         raise ConfigError(f"'chunk_rows' of score must be at least 1. Got {chunk_rows}.")
-    root = local_directory(out) / scorer.name
+    root = local_directory(out) / (name or scorer.name)
     root.mkdir(exist_ok=True)
     with only_writer(root):
-        return _score(corpus, scorer, root, chunk_rows, progress)
+        return _score(corpus, scorer, root, rater, chunk_rows, progress)
 
 
 def _score(
     corpus: Corpus,
     scorer: Scorer | FittableScorer,
     root: Path,
+    rater: RaterShare | None,
     chunk_rows: int,
     progress: Progress,
 ) -> ScoreReport:
-    report = ScoreReport(scorer.name)
+    report = ScoreReport(root.name)
     readable = [s for s in corpus.shards if _can_open(s, report)]
     fitted_on: str | None = None
     if not isinstance(scorer, Scorer):
@@ -116,16 +127,17 @@ def _score(
         "reading": corpus.reading(),
         "chunk_rows": chunk_rows,
         "fitted_on": fitted_on,
+        "rater": None if rater is None else asdict(rater),
     }
     store = ScoreStore.create(root, config)
     for number, shard in enumerate(readable, 1):
         try:
-            table = _score_shard(store, shard, corpus, scorer, chunk_rows)
+            table = _score_shard(store, shard, corpus, scorer, rater, chunk_rows)
         except ShardError as error:
             report.failed[shard.name] = str(error)
         else:
             report.add(shard.name, table)
-        progress(f"{scorer.name}: {number}/{len(readable)} shards, {report.documents:,} documents")
+        progress(f"{root.name}: {number}/{len(readable)} shards, {report.documents:,} documents")
     if len(report.failed) == len(corpus.shards):
         store.forget()  # so that the corrected request may write here
         raise _nothing_readable(report)
@@ -179,24 +191,62 @@ def _texts(shard: Shard, corpus: Corpus, chunk_rows: int) -> Iterator[list[str]]
 
 
 def _score_shard(
-    store: ScoreStore, shard: Shard, corpus: Corpus, scorer: Scorer, chunk_rows: int
+    store: ScoreStore,
+    shard: Shard,
+    corpus: Corpus,
+    scorer: Scorer,
+    rater: RaterShare | None,
+    chunk_rows: int,
 ) -> Any:
     if store.is_done(shard):
         return next(store.tables(("score", "reason"), [shard.name]))[1]
     writer = ShardWriter(store, shard)
-    for batch in read_ahead(read(shard, corpus, chunk_rows, writer.n_parts)):
-        try:
-            scored = _score_batch(scorer, batch)
-        except (RuntimeError, ValueError) as error:
-            rows = f"rows {batch.rows[0]} to {batch.rows[-1]}"
-            raise BackendError(f"{scorer.name} on {shard.url}, {rows}: {error}") from error
+    batches = read(shard, corpus, chunk_rows, writer.n_parts)
+    for batch, work in read_ahead(_prepared(scorer, shard, _shared(b, rater)) for b in batches):
+        scored = work()
         writer.add(score_table(batch, scored.value, scored.reason, scored.extra))
     return writer.finish()
 
 
-def _score_batch(scorer: Scorer, batch: Batch) -> Scored:
-    """Scores of a batch; the reader's reasons stand where there was no text to score."""
-    scored = scorer.score(batch.texts)
+def _shared(batch: Batch, rater: RaterShare | None) -> Batch:
+    """The batch with an empty text and a reason where a document falls to another rater."""
+    if rater is None:
+        return batch
+    drop = ~rater.mine(batch.keys)
+    texts = ["" if d else text for text, d in zip(batch.texts, drop, strict=True)]
+    reasons = [
+        OTHER_RATER if d and why is None else why
+        for why, d in zip(batch.reasons, drop, strict=True)
+    ]
+    return replace(batch, texts=texts, reasons=reasons)
+
+
+def _prepared(scorer: Scorer, shard: Shard, batch: Batch) -> tuple[Batch, Callable[[], Scored]]:
+    """A batch, and what is left to do for its scores once it is read and prepared."""
+    with _says_where(scorer, shard, batch):
+        if isinstance(scorer, PreparingScorer):
+            score = partial(scorer.score_prepared, scorer.prepare(batch.texts))
+        else:
+            score = partial(scorer.score, batch.texts)
+
+    def work() -> Scored:
+        with _says_where(scorer, shard, batch):
+            return _with_reasons(batch, score())
+
+    return batch, work
+
+
+@contextmanager
+def _says_where(scorer: Scorer, shard: Shard, batch: Batch) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        rows = f"rows {batch.rows[0]} to {batch.rows[-1]}"
+        raise BackendError(f"{scorer.name} on {shard.url}, {rows}: {error}") from error
+
+
+def _with_reasons(batch: Batch, scored: Scored) -> Scored:
+    """The reader's reasons stand where there was no text to score."""
     reasons = [
         found if found is not None else given
         for found, given in zip(batch.reasons, scored.reason, strict=True)

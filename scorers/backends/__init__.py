@@ -1,6 +1,6 @@
 """Engines that run a language model, behind the two methods of `Backend`."""
 
-from .base import Backend
+from .base import Backend, NextToken
 from .transformers import TransformersBackend
 
-__all__ = ["Backend", "TransformersBackend"]
+__all__ = ["Backend", "NextToken", "TransformersBackend"]

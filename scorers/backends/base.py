@@ -7,14 +7,38 @@ the same score.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 
 from ..base import FloatArray
 
 
+@dataclass(frozen=True)
+class NextToken:
+    """What an engine says about the token after each of n prompts.
+
+    Attributes:
+        logprobs: float64[n, m], log P(token | prompt) in nats, each <= 0, normalised over the
+            whole vocabulary; NaN where the engine does not tell.
+        missing_mass: float64[n] in [0, 1], the probability of all it does not tell: 0 for an
+            engine that knows the whole vocabulary, 1 minus the sum of the top k for one that
+            reports only these. No token it leaves out can be more likely.
+    """
+
+    logprobs: FloatArray
+    missing_mass: FloatArray
+
+    @classmethod
+    def exact(cls, logprobs: FloatArray) -> NextToken:
+        """From an engine that tells every token asked for."""
+        return cls(logprobs, np.zeros(len(logprobs)))
+
+
 @runtime_checkable
 class Backend(Protocol):
-    """A causal language model, seen through its log-probabilities (natural logarithm)."""
+    """A language model, seen through its log-probabilities (natural logarithm)."""
 
     @property
     def max_length(self) -> int:
@@ -27,15 +51,12 @@ class Backend(Protocol):
 
     def next_token_logprobs(
         self, prompts: Sequence[Sequence[int]], token_ids: Sequence[int]
-    ) -> FloatArray:
-        """Log P(token | prompt), normalised over the whole vocabulary.
+    ) -> NextToken:
+        """Log P(token | prompt).
 
         Args:
             prompts: n sequences of token ids, each of length 1 to `max_length`.
             token_ids: the m tokens asked for.
-
-        Returns:
-            float64[n, m], in nats, each <= 0.
         """
         ...
 

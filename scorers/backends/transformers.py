@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..base import FloatArray
+from .base import NextToken
 from .batching import by_length
 from .fingerprint import fingerprint
 
@@ -33,6 +34,8 @@ class TransformersBackend:
         batch_tokens: padded tokens in one batch; memory grows with it, scores do not change.
         trust_remote_code: run Python code that comes with the model. Off unless asked for.
     """
+
+    name: ClassVar[str] = "transformers"
 
     model: str
     dtype: str = "auto"
@@ -67,7 +70,7 @@ class TransformersBackend:
 
     def next_token_logprobs(
         self, prompts: Sequence[Sequence[int]], token_ids: Sequence[int]
-    ) -> FloatArray:
+    ) -> NextToken:
         """See `Backend.next_token_logprobs`. The head is computed on the last rows alone."""
         import torch
 
@@ -81,7 +84,7 @@ class TransformersBackend:
                 logits = self._head(rows[start : start + _HEAD_ROWS])
                 logprobs = logits[:, targets] - logits.logsumexp(-1, keepdim=True)
                 out[batch[start : start + _HEAD_ROWS]] = logprobs.double().cpu().numpy()
-        return out
+        return NextToken.exact(out)
 
     def sequence_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
         """See `Backend.sequence_logprobs`. The head is computed in chunks of rows."""

@@ -17,6 +17,7 @@ EVERY = list(BUILT_IN["scorers"])
 LANGUAGE_MODEL = {"dtype": "float32", "device": "cpu", "batch_tokens": 900}
 OPTIONS: dict[str, dict[str, Any]] = {
     "ask-llm": {**LANGUAGE_MODEL, "max_tokens": 240},
+    "rubric": {**LANGUAGE_MODEL, "max_tokens": 250, "prompt": "{text} 0-5?", "points": 4},
     "perplexity": {**LANGUAGE_MODEL, "window": 48},
     "density": {"n_reference": 15},
 }
@@ -145,8 +146,17 @@ def test_config_is_plain_json_and_stable(scorer: Scorer) -> None:
 
 
 CHANGES: dict[str, dict[str, Any]] = {
-    "ask-llm": {"yes": "no", "no": "yes", "max_tokens": 200, "prompt": "{text}?", "chat": False},
-    "perplexity": {"window": 40, "context": 7, "dtype": "bfloat16"},
+    "ask-llm": {
+        "yes": "no",
+        "no": "yes",
+        "max_tokens": 200,
+        "prompt": "{text}?",
+        "chat": False,
+        "truncation": "head-and-tail",
+        "variants": True,
+    },
+    "rubric": {"points": 3, "prompt": "{text}?", "dtype": "bfloat16"},
+    "perplexity": {"window": 40, "context": 7, "dtype": "bfloat16", "full_last_window": True},
     "density": {"n_reference": 9, "bandwidth": 0.4, "bandwidth_ratio": 0.5, "seed": 1},
 }
 

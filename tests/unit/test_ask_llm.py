@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scorers import AskLLM
+from scorers.backends import TransformersBackend
 from scorers.prompts import ASK_LLM, PromptTemplate
 from scorers.tokenizer import Tokenizer
 from tests.conftest import some_text
@@ -47,7 +48,11 @@ def reference(model_path: str, prompt: str, texts: list[str], max_tokens: int) -
 
 def test_equals_an_unbatched_reference(tiny_model: str) -> None:
     texts = [some_text(i, words=8 * (i % 9 + 1)) for i in range(25)]
-    scored = AskLLM(model=tiny_model, max_tokens=240, batch_tokens=700).score(texts)
+    scored = AskLLM(
+        model=tiny_model,
+        max_tokens=240,
+        backend=TransformersBackend(model=tiny_model, batch_tokens=700),
+    ).score(texts)
     expected = reference(tiny_model, ASK_LLM, texts, max_tokens=240)
     np.testing.assert_allclose(np.log(scored.value), expected[:, 0], rtol=0, atol=1e-5)
     np.testing.assert_allclose(scored.extra["log_p_no"], expected[:, 1], rtol=0, atol=1e-5)

@@ -30,10 +30,12 @@ def test_batch_size_and_neighbours_change_nothing(tiny_model: str, batch_tokens:
     prompts = [rng.integers(2, 300, n).tolist() for n in (1, 7, 30, 31, 200, 2)]
     alone = TransformersBackend(model=tiny_model)
     together = TransformersBackend(model=tiny_model, batch_tokens=batch_tokens)
-    expected = np.concatenate([alone.next_token_logprobs([p], [5, 9, 11]) for p in prompts])
-    np.testing.assert_allclose(
-        together.next_token_logprobs(prompts, [5, 9, 11]), expected, rtol=0, atol=1e-5
+    expected = np.concatenate(
+        [alone.next_token_logprobs([p], [5, 9, 11]).logprobs for p in prompts]
     )
+    found = together.next_token_logprobs(prompts, [5, 9, 11])
+    np.testing.assert_allclose(found.logprobs, expected, rtol=0, atol=1e-5)
+    assert found.missing_mass.tolist() == [0.0] * len(prompts)
     for ours, p in zip(together.sequence_logprobs(prompts), prompts, strict=True):
         assert ours.shape == (len(p) - 1,)
         np.testing.assert_allclose(ours, alone.sequence_logprobs([p])[0], rtol=0, atol=1e-5)
@@ -41,8 +43,8 @@ def test_batch_size_and_neighbours_change_nothing(tiny_model: str, batch_tokens:
 
 def test_probabilities_sum_to_one_over_the_vocabulary(tiny_model: str) -> None:
     backend = TransformersBackend(model=tiny_model)
-    logprobs = backend.next_token_logprobs([[3, 4, 5]], range(_vocabulary(tiny_model)))
-    assert np.exp(logprobs).sum() == pytest.approx(1.0, abs=1e-6)
+    told = backend.next_token_logprobs([[3, 4, 5]], range(_vocabulary(tiny_model)))
+    assert np.exp(told.logprobs).sum() == pytest.approx(1.0, abs=1e-6)
 
 
 def _vocabulary(path: str) -> int:

@@ -38,7 +38,7 @@ def test_overrides_replace_and_add(pipeline_file: Path) -> None:
     changes = ("seed=3", "build.tokens=7000", "mix.design.runs=9", "score.density.bandwidth=0.4")
     pipeline = load_pipeline(pipeline_file, (*changes, "corpus.text_column=a=b"))
     assert (pipeline.seed, pipeline.build.tokens, pipeline.mix.design.runs) == (3, 7000, 9)
-    assert pipeline.score["density"] == {"n_reference": 50, "bandwidth": 0.4}
+    assert pipeline.score["density"].options == {"n_reference": 50, "bandwidth": 0.4}
     assert pipeline.corpus.text_column == "a=b"
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scorers import Perplexity
+from scorers.backends import TransformersBackend
 from scorers.perplexity import windows
 from tests.conftest import some_text
 
@@ -54,7 +55,8 @@ def reference(model_path: str, text: str, window: int, context: int) -> tuple[fl
 
 def test_equals_an_unbatched_reference(tiny_model: str) -> None:
     texts = [some_text(i, words=8 * (i % 4 + 1)) for i in range(8)]
-    scorer = Perplexity(model=tiny_model, window=48, context=16, batch_tokens=300)
+    backend = TransformersBackend(model=tiny_model, batch_tokens=300)
+    scorer = Perplexity(model=tiny_model, window=48, context=16, backend=backend)
     scored = scorer.score(texts)
     for i, text in enumerate(texts):
         nats, n = reference(tiny_model, text, 48, 16)
