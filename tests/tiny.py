@@ -1,4 +1,4 @@
-"""A tiny real causal model with a tokenizer trained on the spot."""
+"""Tiny real models with a tokenizer trained on the spot."""
 
 from __future__ import annotations
 
@@ -14,8 +14,86 @@ TEXT = (
 def make_model(path: Path, *, context: int = 256, seed: int = 0, **config: object) -> Path:
     """Write a two-layer Llama with random weights large enough to have opinions."""
     import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    vocabulary = make_tokenizer(path, template="<s> $A")
+    torch.manual_seed(seed)
+    settings = {
+        "vocab_size": vocabulary,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": context,
+        "initializer_range": 0.4,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        **config,
+    }
+    LlamaForCausalLM(LlamaConfig(**settings)).save_pretrained(path)
+    return path
+
+
+def make_t5(path: Path, *, tied: bool, seed: int = 0) -> Path:
+    """Write a tiny T5: its tokenizer ends a text with EOS, its decoder starts with token 0."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    vocabulary = make_tokenizer(path, template="$A </s>")
+    torch.manual_seed(seed)
+    config = T5Config(
+        vocab_size=vocabulary,
+        d_model=32,
+        d_kv=8,
+        d_ff=64,
+        num_layers=2,
+        num_heads=4,
+        feed_forward_proj="gated-gelu",
+        tie_word_embeddings=tied,
+        initializer_factor=1.0 if tied else 0.3,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+    )
+    T5ForConditionalGeneration(config).save_pretrained(path)
+    return path
+
+
+def make_bart(path: Path, *, seed: int = 0) -> Path:
+    """Write a tiny BART whose final logits have a bias."""
+    import torch
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    vocabulary = make_tokenizer(path, template="<s> $A </s>")
+    torch.manual_seed(seed)
+    config = BartConfig(
+        vocab_size=vocabulary,
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        max_position_embeddings=300,
+        init_std=0.3,
+        bos_token_id=0,
+        pad_token_id=1,
+        eos_token_id=1,
+        forced_eos_token_id=1,
+        decoder_start_token_id=1,
+    )
+    model = BartForConditionalGeneration(config)
+    torch.nn.init.normal_(model.final_logits_bias)
+    model.save_pretrained(path)
+    return path
+
+
+def make_tokenizer(path: Path, *, template: str) -> int:
+    """Write a byte-level BPE tokenizer with <s> = 0 and </s> = 1; returns its size."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -28,26 +106,9 @@ def make_model(path: Path, *, context: int = 256, seed: int = 0, **config: objec
     )
     tokenizer.train_from_iterator([TEXT] * 50, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 0)]
+        single=template, special_tokens=[("<s>", 0), ("</s>", 1)]
     )
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>"
     ).save_pretrained(path)
-    torch.manual_seed(seed)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer.get_vocab()),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=context,
-            initializer_range=0.4,
-            bos_token_id=0,
-            eos_token_id=1,
-            **config,
-        )
-    )
-    model.save_pretrained(path)
-    return path
+    return int(tokenizer.get_vocab_size())

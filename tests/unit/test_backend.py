@@ -2,26 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from scorers.backends import TransformersBackend
-from scorers.backends.batching import by_length
+from scorers.backends.batching import TokenBudget
 from scorers.backends.fingerprint import fingerprint
+from scorers.backends.torch_models import CausalModel
 from tests.tiny import make_model
+
+
+def batches_of(lengths: Sequence[int], tokens: int) -> list[list[int]]:
+    batches: list[list[int]] = []
+    TokenBudget(tokens).run(lengths, batches.append)
+    return batches
 
 
 def test_batches_hold_every_item_once_within_the_budget() -> None:
     lengths = np.random.default_rng(0).integers(1, 50, 200).tolist()
-    batches = list(by_length(lengths, 100))
+    batches = batches_of(lengths, 100)
     assert sorted(i for batch in batches for i in batch) == list(range(200))
     assert all(len(b) * max(lengths[i] for i in b) <= 100 for b in batches)
 
 
 def test_an_item_over_the_budget_is_a_batch_of_its_own() -> None:
-    assert list(by_length([500, 3], 100)) == [[0], [1]]
+    assert batches_of([500, 3], 100) == [[0], [1]]
+
+
+def test_out_of_memory_makes_batches_smaller_for_good(
+    tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    rng = np.random.default_rng(1)
+    prompts = [rng.integers(2, 300, n).tolist() for n in rng.integers(20, 60, 40)]
+    expected = TransformersBackend(model=tiny_model).sequence_logprobs(prompts)
+    plain, tried = CausalModel.all_states, []
+
+    def small_memory(self: CausalModel, sequences: Sequence[Sequence[int]]) -> Any:
+        tried.append(len(sequences) * len(sequences[0]))
+        if tried[-1] > 400:
+            raise torch.OutOfMemoryError("CUDA out of memory (not really).")
+        return plain(self, sequences)
+
+    monkeypatch.setattr(CausalModel, "all_states", small_memory)
+    backend = TransformersBackend(model=tiny_model, batch_tokens=3000)
+    for found, wanted in zip(backend.sequence_logprobs(prompts), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+    n_failed = sum(n > 400 for n in tried)
+    assert 0 < n_failed < 5
+    backend.sequence_logprobs(prompts)
+    assert sum(n > 400 for n in tried) == n_failed  # remembered
+    monkeypatch.setattr(CausalModel, "all_states", lambda *_: small_memory(*_)[:0])
+    with pytest.raises(RuntimeError, match=r"single sequence of 449 tokens does not fit"):
+        backend.sequence_logprobs([[5] * 450])
+
+
+def test_other_errors_are_not_taken_for_a_full_memory(tiny_model: str) -> None:
+    with pytest.raises((IndexError, RuntimeError), match="range"):
+        TransformersBackend(model=tiny_model).next_token_logprobs([[10**6]], [3])
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 64, 100_000])
@@ -60,11 +103,18 @@ def test_the_fingerprint_follows_the_weights(tmp_path: Path) -> None:
     assert fingerprint(str(one)) == fingerprint(str(same)) != fingerprint(str(other))
 
 
-def test_unknown_logits_are_refused(tiny_model: str) -> None:
+def test_unknown_logits_are_refused(tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = TransformersBackend(model=tiny_model)
-    model = backend._loaded
-    original = model.lm_head.forward
-    model.lm_head.forward = lambda x: original(x) * 2
+    from transformers import LlamaForCausalLM
+
+    plain = LlamaForCausalLM.forward
+
+    def doubled(self: Any, *args: Any, **kw: Any) -> Any:
+        out = plain(self, *args, **kw)
+        out.logits = 2 * out.logits
+        return out
+
+    monkeypatch.setattr(LlamaForCausalLM, "forward", doubled)
     with pytest.raises(ValueError, match="changes its logits after the head"):
         backend.next_token_logprobs([[1, 2]], [3])
 
