@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .budget import Budget, parse_tokens
 from .errors import ConfigError
 from .registry import find
+from .stages.ordering import make_sampler
 from .stages.proxies import Swarm
 
 
@@ -45,13 +46,20 @@ class ScoreSection(BaseModel):
 
 
 class SelectSection(_Strict):
-    """Which documents. ``by`` is a key of the section ``score``."""
+    """Which documents. ``by`` is a key of the section ``score``; ``part`` is an option of band."""
 
     by: str
     method: str = "top-k"
+    part: Literal["lowest", "middle", "highest"] | None = None
+    column: str | None = None
     budget: str = "50%"
     by_domain: bool = True
     sizes_from: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the sampler."""
+        return {} if self.part is None else {"part": self.part}
 
 
 class DesignSection(_Strict):
@@ -152,7 +160,7 @@ def _check_names(pipeline: Pipeline) -> None:
         if name is not None and name not in pipeline.score:
             known = sorted(pipeline.score)
             raise ConfigError(f"select.{key} is {name!r}, not among the scorers {known}.")
-    find("samplers", section.method)
+    make_sampler(section.method, **section.options)
     find("laws", pipeline.mix.law)
     Swarm.of(**pipeline.mix.proxy)
     Budget.parse(section.budget)

@@ -21,10 +21,13 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "ask-llm": "scorers.ask_llm:AskLLM",
         "rubric": "scorers.rubric:Rubric",
         "perplexity": "scorers.perplexity:Perplexity",
+        "kenlm": "scorers.kenlm:KenLM",
+        "token-prior": "scorers.token_prior:TokenPrior",
         "density": "scorers.density:ReferenceDensity",
     },
     "backends": {
         "transformers": "scorers.backends.transformers:TransformersBackend",
+        "openai": "scorers.backends.openai:OpenAIBackend",
     },
     "samplers": {
         "top-k": "samplers.order:TopK",
@@ -125,7 +128,8 @@ def make_scorer(name: str, **options: Any) -> Any:
     options = {key: value for key, value in options.items() if value is not None}
     resolved = {k: _RESOLVE[k](v) if k in _RESOLVE else v for k, v in options.items()}
     known = getattr(scorer, "__dataclass_fields__", options)
-    wanted = options.get("model") or options.get("embedder")
+    loads = ("tokenizer", "model", "embedder")
+    wanted = next((options[key] for key in loads if key in options), None)
     try:
         if "backend" in known:
             resolved = _with_backend(name, resolved, known)

@@ -96,9 +96,9 @@ class ScoreStore:
             (self.root / CONFIG).unlink()
 
     @property
-    def scorer(self) -> str:
-        """The scorer's name."""
-        return str(self.config["scorer"])
+    def name(self) -> str:
+        """Of the directory: the scorer's, unless the tables were given another."""
+        return self.root.resolve().name
 
     @property
     def fingerprint(self) -> str:

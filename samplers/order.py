@@ -8,13 +8,14 @@ neither on shard layout nor on worker count, and a larger budget contains a smal
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 KeyArray = NDArray[np.uint64]
+Calibration = TypeVar("Calibration")
 
 
 def _mix(z: KeyArray) -> KeyArray:
@@ -42,17 +43,18 @@ def permanent_random(seed: int, keys: KeyArray) -> FloatArray:
     return ((mixed >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
-class Sampler(Protocol):
-    """An order over documents, and how likely each was to be taken."""
+class Sampler(Protocol[Calibration]):
+    """An order over documents, and how likely each was to be taken.
+
+    `calibrate` sees the whole population once; what it returns is all that `order` and
+    `inclusion`, which see documents chunk by chunk, know of the others. Samplers whose order does
+    not depend on the others leave the calibration out of it, and may be asked without one.
+    """
 
     name: ClassVar[str]
 
-    def order(self, score: FloatArray, u: FloatArray) -> FloatArray:
-        """float64[n], smaller is taken first."""
-        ...
-
-    def calibrate(self, score: FloatArray, cost: FloatArray, budget: float) -> float:
-        """The one number that inclusion probabilities need to know of the whole population.
+    def calibrate(self, score: FloatArray, cost: FloatArray, budget: float) -> Calibration:
+        """What order and inclusion probabilities need to know of the whole population.
 
         Args:
             score: float64[n], the population (one domain, where budgets are by domain).
@@ -61,7 +63,11 @@ class Sampler(Protocol):
         """
         ...
 
-    def inclusion(self, score: FloatArray, calibration: float) -> FloatArray:
+    def order(self, score: FloatArray, u: FloatArray, calibration: Calibration) -> FloatArray:
+        """float64[n], smaller is taken first."""
+        ...
+
+    def inclusion(self, score: FloatArray, calibration: Calibration) -> FloatArray:
         """How likely each document was to be taken, float64[n] in (0, 1].
 
         1 for deterministic methods, which take a document whenever its score is what it is.
@@ -82,7 +88,12 @@ class TopK:
     name: ClassVar[str] = "top-k"
     higher_is_better: bool = True
 
-    def order(self, score: FloatArray, u: FloatArray) -> FloatArray:  # noqa: ARG002
+    def order(
+        self,
+        score: FloatArray,
+        u: FloatArray,  # noqa: ARG002
+        calibration: float | None = None,  # noqa: ARG002
+    ) -> FloatArray:
         """-score, or the score itself where lower is better."""
         return -score if self.higher_is_better else score.copy()
 
@@ -101,7 +112,12 @@ class Random:
 
     name: ClassVar[str] = "random"
 
-    def order(self, score: FloatArray, u: FloatArray) -> FloatArray:  # noqa: ARG002
+    def order(
+        self,
+        score: FloatArray,  # noqa: ARG002
+        u: FloatArray,
+        calibration: float | None = None,  # noqa: ARG002
+    ) -> FloatArray:
         """The permanent random number."""
         return u.copy()
 
@@ -129,7 +145,12 @@ class InversePropensity:
 
     name: ClassVar[str] = "inverse-propensity"
 
-    def order(self, score: FloatArray, u: FloatArray) -> FloatArray:
+    def order(
+        self,
+        score: FloatArray,
+        u: FloatArray,
+        calibration: float | None = None,  # noqa: ARG002
+    ) -> FloatArray:
         """Log u + log density. ``score`` is the log density, in nats."""
         return np.log(u) + score
 

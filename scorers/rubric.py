@@ -69,8 +69,8 @@ class Rubric(Question):
         told = ~np.isnan(answers.logprobs)
         p = np.exp(np.where(told, answers.logprobs, -np.inf))
         reasons = [
-            "not_reported" if why is None and not any_told else why
-            for why, any_told in zip(answers.reasons, told.any(axis=1).tolist(), strict=True)
+            "not_reported" if why is None and not row.any() else why
+            for why, row in zip(answers.reasons, told, strict=True)
         ]
         p[[why is not None for why in reasons]] = np.nan
         value = p @ np.arange(self.points + 1.0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SENTINEL = "\u2603\u2603passage\u2603\u2603"
 
 
@@ -37,13 +39,17 @@ class Tokenizer:
         """
         if not texts:
             return []
-        clean = [t.encode("utf-8", "replace").decode() if _has_surrogate(t) else t for t in texts]
+        clean = [_SURROGATE.sub("\ufffd", t) if _has_surrogate(t) else t for t in texts]
         if self._fast is not None:
             found = self._fast.encode_batch_fast(clean, add_special_tokens=False)
             return [encoding.ids for encoding in found]
         plain = self._hf(clean, add_special_tokens=False, split_special_tokens=True, verbose=False)
         ids: list[list[int]] = plain["input_ids"]
         return ids
+
+    def pieces(self, texts: Sequence[str]) -> list[list[str]]:
+        """The same tokens as strings, as the vocabulary writes them."""
+        return [self._hf.convert_ids_to_tokens(ids) for ids in self.encode(texts)]
 
     @cached_property
     def _fast(self) -> Any:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.tiny import make_model
+from tests.tiny import make_arpa, make_model
 
 WriteShard = Callable[..., Path]
 
@@ -35,6 +35,12 @@ def some_text(number: int, words: int = 30) -> str:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Directory of a tiny causal model."""
     return str(make_model(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture(scope="session")
+def tiny_arpa(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny n-gram model in ARPA format."""
+    return str(make_arpa(tmp_path_factory.mktemp("arpa") / "tiny.arpa"))
 
 
 @pytest.fixture

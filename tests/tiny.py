@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
+from math import log10
 from pathlib import Path
 
 TEXT = (
@@ -112,3 +115,17 @@ def make_tokenizer(path: Path, *, template: str) -> int:
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>"
     ).save_pretrained(path)
     return int(tokenizer.get_vocab_size())
+
+
+def make_arpa(path: Path) -> Path:
+    """Write a bigram model of `TEXT`: relative frequencies, every back-off weight 1/2."""
+    words = TEXT.split()
+    unigrams, bigrams = Counter(words), Counter(pairwise(words))
+    n = len(words)
+    lines = ["", "\\data\\", f"ngram 1={len(unigrams) + 3}", f"ngram 2={len(bigrams)}", ""]
+    lines += ["\\1-grams:", "-3\t<unk>", "-99\t<s>\t-0.3", f"{-log10(n):.4f}\t</s>"]
+    lines += [f"{log10(c / n):.4f}\t{word}\t-0.3" for word, c in unigrams.items()]
+    lines += ["", "\\2-grams:"]
+    lines += [f"{log10(c / unigrams[a] / 2):.4f}\t{a} {b}" for (a, b), c in bigrams.items()]
+    path.write_text("\n".join([*lines, "", "\\end\\", ""]), encoding="utf-8")
+    return path

@@ -15,6 +15,7 @@ from .console import errors, printable
 
 VERBS = {
     "score": "Give every document a score.",
+    "combine": "Make one score of several raters'.",
     "select": "Keep the documents a budget has room for.",
     "mix": "Set the share of each domain.",
     "build": "Write the dataset.",

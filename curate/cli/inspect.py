@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,11 +13,42 @@ from ..errors import ConfigError
 from .console import output, printable
 from .tables import print_dataset, print_pipeline, print_runs, print_selection, table
 
+if TYPE_CHECKING:
+    from ..stages.correlate import Pair
+
 
 @click.command()
-@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def command(directory: Path) -> None:
-    """Say what DIRECTORY holds: scores, a selection, proxy runs, a dataset, or a whole job."""
+@click.argument(
+    "directories",
+    nargs=-1,
+    required=True,
+    metavar="DIRECTORY...",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option(
+    "--correlate", is_flag=True, help="Do the raters agree? Kendall's tau and Spearman's rho."
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Of the sample that --correlate takes of a large corpus.",
+)
+def command(directories: tuple[Path, ...], correlate: bool, seed: int) -> None:
+    """Say what DIRECTORY holds: scores, a selection, proxy runs, a dataset, or a whole job.
+
+    With --correlate, say how far the scores in all of them agree: every pair of score tables, over
+    the documents that both have a score for, or 500,000 of these drawn at random.
+    """
+    if correlate:
+        _correlations(directories, seed)
+        return
+    for directory in directories:
+        _show(directory)
+
+
+def _show(directory: Path) -> None:
     for marker, show in _SHOWS.items():
         if (directory / marker).exists():
             show(directory)
@@ -28,6 +60,54 @@ def command(directory: Path) -> None:
         )
     for store in stores:
         _SHOWS[store.name](store.parent)
+
+
+def _correlations(directories: Sequence[Path], seed: int) -> None:
+    from ..stages.correlate import correlate
+
+    found = correlate(directories, seed=seed)
+    sample = f"a uniform sample of {found.n_used:,} of " if found.n_used < found.n_documents else ""
+    scored = "both raters" if len(found.names) == 2 else f"two or more of {len(found.names)} raters"
+    output.print(
+        f"Rank correlations over {sample}{found.n_documents:,} documents with scores of {scored}"
+    )
+    shown = {"Kendall tau-b": "tau", "Spearman rho": "rho"}
+    if len({pair.n for pair in found.pairs}) > 1:
+        shown["documents"] = "n"
+    for title, coefficient in shown.items():
+        rows = [
+            (name, *(_coefficient(value, coefficient) for value in row))
+            for name, row in zip(found.names, found.matrix(coefficient).tolist(), strict=True)
+        ]
+        output.print(table((title, *found.names), rows))
+    known = sorted((p for p in found.pairs if not isnan(p.tau)), key=lambda pair: pair.tau)
+    if len(known) == 1:
+        output.print(_agreement(known[0]))
+    elif known:
+        output.print(f"Lowest tau:  {_agreement(known[0])}")
+        output.print(f"Highest tau: {_agreement(known[-1])}")
+    for told, raters in (
+        ("Turned round, so that greater is better", found.turned),
+        ("Neither end is better, so that the sign says nothing of agreement", found.directionless),
+    ):
+        if raters:
+            output.print(f"{told}: {', '.join(map(printable, raters))}")
+
+
+def _coefficient(value: float, which: str) -> str | None:
+    if isnan(value):
+        return None
+    return f"{value:,.0f}" if which == "n" else f"{value:.3f}"
+
+
+def _agreement(pair: Pair) -> str:
+    """What to make of a pair's tau."""
+    beyond = "agree" if pair.tau > 0 else "disagree"
+    verdict = "no agreement" if abs(pair.tau) <= pair.chance else f"they {beyond} beyond chance"
+    return (
+        f"{printable(pair.one)} and {printable(pair.other)}, {pair.tau:.3f}: {verdict} (unrelated "
+        f"raters: within ±{pair.chance:.3f} in 95 % of samples of {pair.n:,} documents)"
+    )
 
 
 def _configured(directory: Path) -> None:
@@ -56,9 +136,13 @@ def _proxies(directory: Path) -> None:
 def _selection(directory: Path) -> None:
     manifest = _json(directory / "_selection.json")
     request = manifest["request"]
+    part = request.get("options", {}).get("part")
     output.print(
-        f"Selection: {request['method']} by {request['scorer']} ({manifest['column']}), "
-        f"{request['budget']}{' of each domain' if request['by_domain'] else ''}"
+        printable(
+            f"Selection: {request['method']}{f' ({part})' if part else ''} by {request['scorer']} "
+            f"({manifest['column']}), {request['budget']}"
+            f"{' of each domain' if request['by_domain'] else ''}"
+        )
     )
     print_selection(manifest, str(directory))
 

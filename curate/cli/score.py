@@ -32,6 +32,9 @@ _chunk_rows = click.option(
     "--chunk-rows", default=1024, show_default=True, help="Documents in one checkpoint."
 )
 _name = click.option("--name", help="Of the directory below --out.  [default: the scorer's]")
+_trust_remote_code = click.option(
+    "--trust-remote-code", is_flag=True, help="Run code that comes with a model or tokenizer."
+)
 _Command = Callable[..., Any]
 
 
@@ -70,7 +73,7 @@ _asks_a_model = _several(
         metavar="KEY=VALUE",
         help="Any other option of the backend, or of the engine behind it; repeatable.",
     ),
-    click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a model."),
+    _trust_remote_code,
     _name,
     click.option("--rater", metavar="K/M", help="Score only what falls to rater K of M."),
     options.seed,
@@ -120,6 +123,39 @@ def rubric(**kw: Any) -> None:
 def perplexity(**kw: Any) -> None:
     """Mean negative log-likelihood, in nats per token."""
     _ask("perplexity", **kw)
+
+
+@command.command("kenlm")
+@options.reads_corpus
+@options.out_directory
+@click.option("--model", required=True, help="An ARPA file, or a KenLM binary.")
+@click.option(
+    "--sentences",
+    default="line",
+    show_default=True,
+    type=click.Choice(["line", "document"]),
+    help="What <s> and </s> enclose.",
+)
+@click.option("--lowercase", is_flag=True, help="Lower-case the text first.")
+@click.option("--tokenizer", help="Whose pieces are the words.  [default: white space]")
+@_trust_remote_code
+@_name
+@_chunk_rows
+def kenlm(**kw: Any) -> None:
+    """Mean negative log-likelihood under an n-gram model, in nats per word."""
+    _score("kenlm", **kw)
+
+
+@command.command("token-prior")
+@options.reads_corpus
+@options.out_directory
+@click.option("--tokenizer", required=True, help="Directory, hub name, or demo.")
+@_trust_remote_code
+@_name
+@_chunk_rows
+def token_prior(**kw: Any) -> None:
+    """Mean log frequency of a document's tokens in the corpus (arXiv 2509.18577)."""
+    _score("token-prior", **kw)
 
 
 @command.command("density")

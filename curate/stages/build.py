@@ -103,7 +103,7 @@ def build(
     inputs = {
         "request": vars(request),
         "selection": chosen.manifest,
-        "scores": {store.scorer: store.contents() for store in stores},
+        "scores": {store.name: store.contents() for store in stores},
     }
     with only_writer(target):
         if (target / MANIFEST).exists():
@@ -125,7 +125,7 @@ def build(
             "inputs": inputs,
             "versions": versions(),
             "shards_read": {shard.name: shard.fingerprint for shard in chosen.shards(corpus)},
-            "scorers": {s.scorer: {**s.config, "report": _report(s)} for s in stores},
+            "scorers": {s.name: {**s.config, "report": _report(s)} for s in stores},
             "domains": allocation.summary(),
             "documents": allocation.n_copies,
             "files": [
@@ -152,7 +152,7 @@ def _read(
     ranks = allocation.ranks()
     for shard, batches in groupby(selection.texts(corpus), key=lambda pair: pair[0]):
         copies, places = allocation.copies[shard.name], ranks[shard.name]
-        scores = {store.scorer: _scores(store, shard.name) for store in stores}
+        scores = {store.name: _scores(store, shard.name) for store in stores}
         for _, batch in batches:
             firsts = np.searchsorted(copies.row, batch.rows)
             stops = np.searchsorted(copies.row, batch.rows, side="right")

@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ..files import digest
 from ..tables import ScoreStore, reason_counts
 
 _QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 _UNIFORM = 1.2
+_LONGEST = 40
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,13 @@ def describe_scores(root: Path) -> Description:
     config = store.config
     better = {True: "higher is better", False: "lower is better", None: "neither end is better"}
     headline = (
-        f"Scores of {store.scorer}: {config['column']} in {config['unit']}, "
+        f"Scores of {store.name}: {config['column']} in {config['unit']}, "
         f"{better[config['higher_is_better']]}; {len(store.shard_names())} shards"
     )
     columns = ("domain", "documents", "no score", "mean", "least", "5 %", "median", "95 %", "most")
     notes = [f"{n:,} without a score: {reason}" for reason, n in sorted(reasons.items())]
+    if "raters" in config["config"]:
+        notes.append(_raters(config["config"]))
     if config["column"] == "log_density" and joined:
         notes.append(_spread(np.concatenate(list(joined.values()))))
     return Description(headline, columns, rows, notes)
@@ -64,6 +69,26 @@ def _row(name: str, score: np.ndarray) -> list[object]:
         [float(present.mean()), *np.quantile(present, _QUANTILES).tolist()] if len(present) else []
     )
     return [name, len(score), len(score) - len(present), *(numbers or [None] * 6)]
+
+
+def _raters(combined: dict[str, Any]) -> str:
+    """Who was combined, with the options that tell raters of one scorer apart."""
+    raters = list(combined["raters"].values())
+    named = []
+    for rater in raters:
+        alike = [other["config"] for other in raters if other["scorer"] == rater["scorer"]]
+        told = ", ".join(
+            f"{option} {_short(value)}"
+            for option, value in rater["config"].items()
+            if len({digest(other.get(option)) for other in alike}) > 1
+        )
+        named.append(f"{rater['scorer']} ({told or rater['column']})")
+    return f"{combined['how']} of {len(raters)} raters: {', '.join(named)}"
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
 
 
 def _spread(log_density: np.ndarray) -> str:

@@ -108,6 +108,8 @@ def _select(pipeline: Pipeline, out: Path) -> dict[str, Any]:
         budget=section.budget,
         by_domain=section.by_domain,
         seed=pipeline.seed,
+        options=section.options,
+        column=section.column,
         sizes_from=None if sizes is None else out / "scores" / sizes,
     )
 

@@ -4,14 +4,17 @@
     OUT/<shard name>.parquet    the documents kept: row, key, domain, order, inclusion, n_bytes, …
 
 Three streaming passes over fixed-width columns: how much there is, where the budget ends, and
-which documents are on the near side.
+which documents are on the near side. Between the first two a sampler sees all scores and costs at
+once (16 bytes a document), to learn what its order and inclusion probabilities need to know of
+the population.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +35,8 @@ from ..files import (
     whole,
     write_json,
 )
-from ..registry import find
 from ..tables import ScoreStore, table_metadata, table_path
+from .ordering import ByColumn, suited
 from .population import Documents, Population
 
 MANIFEST = "_selection.json"
@@ -63,6 +66,8 @@ def select(
     by_domain: bool = False,
     seed: int = 0,
     sizes_from: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    column: str | None = None,
 ) -> dict[str, Any]:
     """Keep the documents that come first in a method's order, as far as a budget goes.
 
@@ -75,6 +80,10 @@ def select(
             what the domains hold.
         seed: of the permanent random numbers.
         sizes_from: another scorer's tables, for their ``n_tokens``.
+        options: of the method, such as ``{"part": "middle"}`` of band.
+        column: of the score tables, to select by in place of the score. Documents without a
+            value there count as those without a score do. Which end is better is known of the
+            score alone: other columns go with band.
 
     Returns:
         The manifest: counts by domain that add up.
@@ -83,12 +92,19 @@ def select(
         ConfigError: the request does not fit the scores; nothing to select from.
     """
     store, parsed = ScoreStore.open(scores), Budget.parse(budget)
-    population = Population(store, store if sizes_from is None else ScoreStore.open(sizes_from))
+    if column in ("score", store.config["column"]):
+        column = None
+    sizes = store if sizes_from is None else ScoreStore.open(sizes_from)
+    ordered = store if column is None else ByColumn(store.root, store.config, column)
+    population = Population(ordered, sizes)
+    sampler = suited(method, dict(options or {}), store, column)
     request = {
-        "scorer": store.scorer,
+        "scorer": store.name,
         "scores": store.contents(),
         "sizes": population.sizes.contents(),
         "method": method,
+        "options": asdict(sampler) if is_dataclass(sampler) else dict(options or {}),
+        "column": column,
         "budget": budget,
         "by_domain": by_domain,
         "seed": seed,
@@ -99,10 +115,10 @@ def select(
             manifest: dict[str, Any] = read_json(target / MANIFEST)
             refuse_another(target, manifest["request"], request)
             return manifest
-        selection = _Selection(population, _sampler(method, store), parsed, by_domain, seed)
+        selection = _Selection(population, sampler, parsed, by_domain, seed)
         manifest = {
             "request": request,
-            "column": store.config["column"],
+            "column": column or store.config["column"],
             "counts_tokens": population.counts_tokens,
             "reading": store.config["reading"],
             "shards": store.shard_names(),
@@ -113,30 +129,12 @@ def select(
     return manifest
 
 
-def _sampler(name: str, store: ScoreStore) -> Sampler:
-    """A sampler that suits the scores it is to order."""
-    sampler = find("samplers", name)
-    column, better = store.config["column"], store.config["higher_is_better"]
-    if name == "inverse-propensity" and column != "log_density":
-        raise ConfigError(
-            f"inverse-propensity needs the scores of `curate score density`. {store.root} holds "
-            f"{column!r}."
-        )
-    if name != "top-k":
-        return sampler()  # type: ignore[no-any-return]
-    if better is None:
-        raise ConfigError(
-            f"top-k on {column!r}: neither end is better. Use inverse-propensity or random."
-        )
-    return sampler(higher_is_better=better)  # type: ignore[no-any-return]
-
-
 @dataclass
 class _Selection:
     """One selection being made; a *group* is a domain, or everything."""
 
     population: Population
-    sampler: Sampler
+    sampler: Sampler[Any]
     budget: Budget
     by_domain: bool
     seed: int
@@ -152,7 +150,8 @@ class _Selection:
         takes = {group: Take(amount) for group, amount in budgets.items()}
         for documents in self.population:
             for group, part in self._groups(documents):
-                takes[group].add(self._order(part), part.key, part.cost(self.budget.unit))
+                order = self._order(part, calibrations[group])
+                takes[group].add(order, part.key, part.cost(self.budget.unit))
         cutoffs = {group: take.cutoff() for group, take in takes.items()}
         n_shared = _n_shared_keys(self.population)
         for documents in self.population:
@@ -160,7 +159,7 @@ class _Selection:
         domains = {name: vars(counts[name]) for name in sorted(counts)}
         return {"domains": domains, "documents_sharing_a_key": n_shared}
 
-    def _measure(self) -> tuple[dict[str, DomainCount], dict[str, float], dict[str, float]]:
+    def _measure(self) -> tuple[dict[str, DomainCount], dict[str, float], dict[str, Any]]:
         """What each domain holds; each group's budget; and its sampler's calibration."""
         counts: dict[str, DomainCount] = defaultdict(DomainCount)
         scores: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
@@ -214,20 +213,21 @@ class _Selection:
             return [(_EVERYTHING, scored)]
         return [(name, scored.where(mask)) for name, mask in scored.by_domain()]
 
-    def _order(self, documents: Documents) -> NDArray[np.float64]:
-        return self.sampler.order(documents.score, permanent_random(self.seed, documents.key))
+    def _order(self, documents: Documents, calibration: Any) -> NDArray[np.float64]:
+        u = permanent_random(self.seed, documents.key)
+        return self.sampler.order(documents.score, u, calibration)
 
     def _write_shard(
         self,
         out: Path,
         documents: Documents,
         cutoffs: dict[str, Cutoff],
-        calibrations: dict[str, float],
+        calibrations: dict[str, Any],
         counts: dict[str, DomainCount],
     ) -> None:
         tables = [_selection_table(documents.where(np.zeros(0, int)), np.empty(0), np.empty(0))]
         for group, part in self._groups(documents):
-            order = self._order(part)
+            order = self._order(part, calibrations[group])
             taken = cutoffs[group].taken(order, part.key)
             kept = part.where(taken)
             for name, mask in kept.by_domain():

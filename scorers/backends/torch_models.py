@@ -12,7 +12,10 @@ from .head import Float32Head
 class TorchModel(Protocol):
     """What `TransformersBackend` needs of a model."""
 
-    head: Float32Head
+    @property
+    def head(self) -> Float32Head:
+        """Of this model."""
+        ...
 
     def last_states(self, sequences: Sequence[Sequence[int]]) -> Any:
         """Hidden states [n, width] that predict the token after each prompt, longest first."""
@@ -40,9 +43,7 @@ class CausalModel:
         return hidden[torch.arange(len(ids), device=self.device), lengths - 1]
 
     def all_states(self, sequences: Sequence[Sequence[int]]) -> Any:
-        """See `TorchModel.all_states`. The last token of a sequence is not read: it predicts
-        nothing that is asked for.
-        """
+        """See `TorchModel.all_states`. The last token, which predicts nothing, is not read."""
         import torch
 
         ids, lengths = padded([s[:-1] for s in sequences], self.device)

@@ -14,10 +14,22 @@ from hypothesis import strategies as st
 from curate.registry import BUILT_IN, find
 from samplers import Cutoff, Sampler, Take, permanent_random
 
-EVERY = list(BUILT_IN["samplers"])
-DETERMINISTIC = {"top-k"}
-every_sampler = pytest.mark.parametrize("name", EVERY)
-every_random = pytest.mark.parametrize("name", sorted(set(EVERY) - DETERMINISTIC))
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "top-k": [{"higher_is_better": True}, {"higher_is_better": False}],
+    "band": [{"part": "lowest"}, {"part": "middle"}, {"part": "highest"}],
+}
+EVERY = [
+    pytest.param(
+        find("samplers", name)(**options), id=" ".join([name, *map(str, options.values())])
+    )
+    for name in BUILT_IN["samplers"]
+    for options in OPTIONS.get(name, [{}])
+]
+DETERMINISTIC = {"top-k", "band"}
+every_sampler = pytest.mark.parametrize("sampler", EVERY)
+every_random = pytest.mark.parametrize(
+    "sampler", [case for case in EVERY if case.values[0].name not in DETERMINISTIC]
+)
 
 N = 500
 KEYS = np.random.default_rng(0).permutation(N).astype(np.uint64) * np.uint64(7919)
@@ -28,8 +40,11 @@ U = permanent_random(3, KEYS)
 U.flags.writeable = False
 
 
-def order_of(name: str, scores: np.ndarray = SCORES, u: np.ndarray = U) -> np.ndarray:
-    return find("samplers", name)().order(scores, u)
+def order_of(
+    sampler: Sampler, scores: np.ndarray = SCORES, u: np.ndarray = U, costs: np.ndarray = COSTS
+) -> np.ndarray:
+    """The order of some documents, within the population of all."""
+    return sampler.order(scores, u, sampler.calibrate(SCORES, costs, costs.sum() / 3))
 
 
 def cutoff_of(order: np.ndarray, keys: np.ndarray, costs: np.ndarray, budget: float) -> Cutoff:
@@ -38,12 +53,12 @@ def cutoff_of(order: np.ndarray, keys: np.ndarray, costs: np.ndarray, budget: fl
     return take.cutoff()
 
 
-def taken_keys(name: str, budget: float, costs: np.ndarray) -> set[int]:
-    order = order_of(name)
+def taken_keys(sampler: Sampler, budget: float, costs: np.ndarray) -> set[int]:
+    order = sampler.order(SCORES, U, sampler.calibrate(SCORES, costs, budget))
     return set(KEYS[cutoff_of(order, KEYS, costs, budget).taken(order, KEYS)].tolist())
 
 
-@every_sampler
+@pytest.mark.parametrize("name", BUILT_IN["samplers"])
 def test_is_a_frozen_spec_under_its_registered_name(name: str) -> None:
     sampler: Any = find("samplers", name)()
     assert sampler.name == name
@@ -53,25 +68,24 @@ def test_is_a_frozen_spec_under_its_registered_name(name: str) -> None:
 
 
 @every_sampler
-def test_orders_are_finite_equivariant_and_repeatable(name: str) -> None:
-    order = order_of(name)
+def test_orders_are_finite_equivariant_and_repeatable(sampler: Sampler) -> None:
+    order = order_of(sampler)
     assert order.dtype == np.float64
     assert order.shape == (N,)
     assert np.isfinite(order).all()
-    assert order_of(name).tobytes() == order.tobytes()
+    assert order_of(sampler).tobytes() == order.tobytes()
     shuffled = np.random.default_rng(4).permutation(N)
-    assert np.array_equal(order_of(name, SCORES[shuffled], U[shuffled]), order[shuffled])
-    assert np.array_equal(order_of(name, SCORES[::-3], U[::-3]), order[::-3])
-    one_by_one = [order_of(name, SCORES[i : i + 1], U[i : i + 1])[0] for i in range(N)]
+    assert np.array_equal(order_of(sampler, SCORES[shuffled], U[shuffled]), order[shuffled])
+    assert np.array_equal(order_of(sampler, SCORES[::-3], U[::-3]), order[::-3])
+    one_by_one = [order_of(sampler, SCORES[i : i + 1], U[i : i + 1])[0] for i in range(N)]
     assert np.array_equal(one_by_one, order)
 
 
 @every_sampler
-def test_the_callers_arrays_are_not_the_samplers(name: str) -> None:
+def test_the_callers_arrays_are_not_the_samplers(sampler: Sampler) -> None:
     # SCORES, U and COSTS are read-only: writing to them would raise.
-    sampler: Sampler = find("samplers", name)()
-    order = sampler.order(SCORES, U)
     calibration = sampler.calibrate(SCORES, COSTS, COSTS.sum() / 3)
+    order = sampler.order(SCORES, U, calibration)
     inclusion = sampler.inclusion(SCORES, calibration)
     for made in (order, inclusion):
         assert not any(np.shares_memory(made, given) for given in (SCORES, U, COSTS))
@@ -79,17 +93,17 @@ def test_the_callers_arrays_are_not_the_samplers(name: str) -> None:
 
 @every_sampler
 @pytest.mark.parametrize("costs", [np.ones(N), COSTS], ids=["documents", "tokens"])
-def test_a_larger_budget_contains_a_smaller_one(name: str, costs: np.ndarray) -> None:
+def test_a_larger_budget_contains_a_smaller_one(sampler: Sampler, costs: np.ndarray) -> None:
     budgets = np.linspace(1, costs.sum(), 23)
-    samples = [taken_keys(name, budget, costs) for budget in budgets]
+    samples = [taken_keys(sampler, budget, costs) for budget in budgets]
     for smaller, larger in itertools.pairwise(samples):
         assert smaller <= larger
     assert len(samples[0]) < len(samples[10]) < len(samples[-1]) == N
 
 
 @every_sampler
-def test_budgets_of_one_and_of_all_documents(name: str) -> None:
-    order = order_of(name)
+def test_budgets_of_one_and_of_all_documents(sampler: Sampler) -> None:
+    order = order_of(sampler)
     first = cutoff_of(order, KEYS, np.ones(N), 1)
     assert (first.n_taken, first.cost) == (1, 1.0)
     best = np.lexsort((KEYS, order))[0]
@@ -102,22 +116,20 @@ def test_budgets_of_one_and_of_all_documents(name: str) -> None:
 
 
 @every_sampler
-def test_inclusion_is_a_probability(name: str) -> None:
-    sampler = find("samplers", name)()
+def test_inclusion_is_a_probability(sampler: Sampler) -> None:
     for share in (1e-3, 0.1, 0.4, 0.8, 1.0):
         calibration = sampler.calibrate(SCORES, COSTS, share * COSTS.sum())
         inclusion = sampler.inclusion(SCORES, calibration)
         assert inclusion.shape == (N,)
         assert (inclusion > 0).all()
         assert (inclusion <= 1).all()
-        if name in DETERMINISTIC or share == 1:
+        if sampler.name in DETERMINISTIC or share == 1:
             assert (inclusion == 1).all()
 
 
 @every_random
 @pytest.mark.parametrize("spread", [0.0, 1.0, 20.0])
-def test_expected_cost_is_the_budget(name: str, spread: float) -> None:
-    sampler = find("samplers", name)()
+def test_expected_cost_is_the_budget(sampler: Sampler, spread: float) -> None:
     for costs in (np.ones(N), COSTS):
         for share in (0.001, 0.1, 0.4, 0.8, 0.999):
             budget = share * costs.sum()
@@ -127,8 +139,7 @@ def test_expected_cost_is_the_budget(name: str, spread: float) -> None:
 
 
 @every_random
-def test_documents_that_cost_nothing(name: str) -> None:
-    sampler = find("samplers", name)()
+def test_documents_that_cost_nothing(sampler: Sampler) -> None:
     for free in (np.argmin(SCORES), np.argmax(SCORES)):  # the rarest, the commonest
         costs = COSTS.copy()
         costs[free] = 0.0
@@ -138,11 +149,21 @@ def test_documents_that_cost_nothing(name: str) -> None:
 
 
 @every_sampler
-def test_an_empty_population(name: str) -> None:
+def test_the_order_of_documents_that_arrive_in_another_sequence(sampler: Sampler) -> None:
+    shuffled = np.random.default_rng(6).permutation(N)
+    budget = COSTS.sum() / 3
+    before = sampler.calibrate(SCORES, COSTS, budget)
+    after = sampler.calibrate(SCORES[shuffled], COSTS[shuffled], budget)
+    orders = [sampler.order(SCORES, U, calibration) for calibration in (before, after)]
+    assert orders[0].tobytes() == orders[1].tobytes()
+
+
+@every_sampler
+def test_an_empty_population(sampler: Sampler) -> None:
     none = np.empty(0)
-    sampler = find("samplers", name)()
-    assert sampler.order(none, none).shape == (0,)
-    assert sampler.inclusion(none, 1.0).shape == (0,)
+    calibration = sampler.calibrate(SCORES, COSTS, COSTS.sum() / 3)
+    assert sampler.order(none, none, calibration).shape == (0,)
+    assert sampler.inclusion(none, calibration).shape == (0,)
     cutoff = cutoff_of(none, np.empty(0, np.uint64), none, 5)
     assert cutoff == Cutoff(None, 0, 0.0)
     assert not cutoff.taken(SCORES, KEYS).any()
@@ -241,8 +262,8 @@ def test_take_forgets_what_it_does_not_need_and_stays_exact(share: float) -> Non
 
 
 @every_sampler
-def test_budgets_in_tokens_are_kept_and_used(name: str) -> None:
-    order = order_of(name)
+def test_budgets_in_tokens_are_kept_and_used(sampler: Sampler) -> None:
+    order = order_of(sampler)
     for budget in (COSTS.sum() * np.linspace(0.01, 0.99, 15)).round():
         cutoff = cutoff_of(order, KEYS, COSTS, budget)
         taken = cutoff.taken(order, KEYS)
@@ -260,10 +281,11 @@ def test_a_trillion_tokens_are_not_exceeded_by_one() -> None:
 
 
 @every_sampler
-def test_documents_that_share_a_key_share_a_fate(name: str) -> None:
+def test_documents_that_share_a_key_share_a_fate(sampler: Sampler) -> None:
     # Each key and score three times: as documents with one id have.
     keys, scores = np.repeat(KEYS[:60], 3), np.repeat(SCORES[:60], 3)
-    order = order_of(name, scores, permanent_random(3, keys))
+    calibration = sampler.calibrate(scores, np.ones(180), 60)
+    order = sampler.order(scores, permanent_random(3, keys), calibration)
     for budget in (1, 2, 3, 4, 89, 90, 91, 180):
         cutoff = cutoff_of(order, keys, np.ones(180), budget)
         taken = cutoff.taken(order, keys).reshape(60, 3)

@@ -19,6 +19,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "ask-llm": {**LANGUAGE_MODEL, "max_tokens": 240},
     "rubric": {**LANGUAGE_MODEL, "max_tokens": 250, "prompt": "{text} 0-5?", "points": 4},
     "perplexity": {**LANGUAGE_MODEL, "window": 48},
+    "kenlm": {},
+    "token-prior": {},
     "density": {"n_reference": 15},
 }
 TOLERANCE = 1e-5
@@ -30,13 +32,19 @@ TEXTS[7] = " \n\t\u2003"
 TEXTS[5] = TEXTS[16] = TEXTS[18]  # a document and two copies
 
 
+def options_of(name: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What makes a tiny scorer of each kind."""
+    if name == "density":
+        return OPTIONS[name]
+    option = "tokenizer" if name == "token-prior" else "model"
+    fixture = "tiny_arpa" if name == "kenlm" else "tiny_model"
+    return {**OPTIONS[name], option: request.getfixturevalue(fixture)}
+
+
 @pytest.fixture(scope="module", params=EVERY)
-def scorer(request: pytest.FixtureRequest, tiny_model: str) -> Scorer:
+def scorer(request: pytest.FixtureRequest) -> Scorer:
     """A scorer of each kind, fitted on TEXTS where it must see the corpus first."""
-    options = dict(OPTIONS[request.param])
-    if "dtype" in options:
-        options["model"] = tiny_model
-    made = make_scorer(request.param, **options)
+    made = make_scorer(request.param, **options_of(request.param, request))
     return made.merge([made.fit([TEXTS])]) if hasattr(made, "fit") else made
 
 
@@ -157,13 +165,17 @@ CHANGES: dict[str, dict[str, Any]] = {
     },
     "rubric": {"points": 3, "prompt": "{text}?", "dtype": "bfloat16"},
     "perplexity": {"window": 40, "context": 7, "dtype": "bfloat16", "full_last_window": True},
+    "kenlm": {"sentences": "document", "lowercase": True, "tokenizer": "demo"},
+    "token-prior": {"tokenizer": "demo"},
     "density": {"n_reference": 9, "bandwidth": 0.4, "bandwidth_ratio": 0.5, "seed": 1},
 }
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_config_holds_every_option_that_changes_a_score(name: str, tiny_model: str) -> None:
-    options = {**OPTIONS[name], **({"model": tiny_model} if "dtype" in OPTIONS[name] else {})}
+def test_config_holds_every_option_that_changes_a_score(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    options = options_of(name, request)
     plain = make_scorer(name, **options).config()
     assert make_scorer(name, **options).config() == plain
     forgotten = [

@@ -62,7 +62,16 @@ def exit_code(arguments: list[str]) -> int:
 def test_a_mistyped_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["scroe"]) == 2
     assert "Did you mean 'score'?" in capsys.readouterr().err
-    assert set(VERBS) == {"score", "select", "mix", "build", "run", "inspect", "demo"}
+    assert set(VERBS) == {
+        "score",
+        "select",
+        "combine",
+        "mix",
+        "build",
+        "run",
+        "inspect",
+        "demo",
+    }
 
 
 def test_exit_codes(

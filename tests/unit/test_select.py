@@ -47,6 +47,10 @@ def write_scores(
                 "key": columns["key"][rows],
                 "domain": pa.array(columns["domain"][rows].tolist()).dictionary_encode(),
                 "score": pa.array(columns["score"][rows], mask=missing),
+                "reason": pa.array(
+                    np.where(missing, "empty", None), pa.string()
+                ).dictionary_encode(),
+                **{name: columns[name][rows] for name in changes if name.startswith("extra")},
                 "n_bytes": columns["n_bytes"][rows],
                 **({"n_tokens": columns["n_tokens"][rows]} if tokens else {}),
             }
@@ -68,7 +72,7 @@ def kept(root: Path) -> pa.Table:
     return pa.concat_tables(parts).unify_dictionaries().sort_by("key")
 
 
-@pytest.mark.parametrize("method", ["top-k", "random", "inverse-propensity"])
+@pytest.mark.parametrize("method", ["top-k", "random", "inverse-propensity", "band"])
 @pytest.mark.parametrize("budget", ["30%", "100docs", "5Ktok", "20%tok", "20Kbytes", "100%"])
 @pytest.mark.parametrize("by_domain", [False, True])
 def test_the_same_documents_from_any_cut(
@@ -126,6 +130,63 @@ def test_perplexity_keeps_the_lowest(tmp_path: Path) -> None:
     assert sorted(kept(tmp_path / "out")["order"].to_pylist()) == lowest
 
 
+def scored(root: Path) -> pa.Table:
+    """The documents that have a score."""
+    names = ["key", "score", "domain", "n_tokens"]
+    table = pa.concat_tables([t for _, t in ScoreStore.open(root).tables(names)])
+    return table.unify_dictionaries().filter(pa.compute.is_valid(table["score"])).sort_by("score")
+
+
+@pytest.mark.parametrize("column", ["p_yes", "nll_per_token", "log_density"])
+def test_a_band_is_a_slice_of_the_sorted_scores(tmp_path: Path, column: str) -> None:
+    scores = write_scores(tmp_path / "scores", 3, column=column)
+    by_score = scored(scores)["key"].to_pylist()
+    n, third = len(by_score), round(0.3 * len(by_score))
+    start = (n - third) // 2
+    slices = {"lowest": (0, third), "highest": (n - third, n), "middle": (start, start + third)}
+    for part, (first, last) in slices.items():
+        out = tmp_path / part
+        manifest = select(scores, out, method="band", budget="30%", options={"part": part})
+        assert manifest["request"]["options"] == {"part": part}
+        assert len(set(kept(out)["key"].to_pylist()) ^ set(by_score[first:last])) <= 2
+        assert set(kept(out)["inclusion"].to_pylist()) == {1.0}
+
+
+def test_the_middle_of_every_domain(tmp_path: Path) -> None:
+    scores = write_scores(tmp_path / "scores", 3)
+    select(scores, tmp_path / "out", method="band", budget="20%tok", by_domain=True)
+    table, chosen = scored(scores), set(kept(tmp_path / "out")["key"].to_pylist())
+    for name in ("web", "code", "books"):
+        mine = table.filter(pa.compute.equal(table["domain"].cast(pa.string()), name))
+        tokens = np.asarray(mine["n_tokens"], np.float64)
+        here = np.flatnonzero([key in chosen for key in mine["key"].to_pylist()])
+        assert np.array_equal(here, np.arange(here[0], here[-1] + 1))
+        below, above = tokens[: here[0]].sum(), tokens[here[-1] + 1 :].sum()
+        assert abs(below - above) <= 200, name
+
+
+def test_another_column_in_place_of_the_score(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    extra = np.where(rng.random(N) < 0.1, np.nan, rng.normal(size=N))
+    scores = write_scores(tmp_path / "scores", 3, extra=extra)
+    table = pa.concat_tables([t for _, t in ScoreStore.open(scores).tables(["score", "key"])])
+    has_both = table["score"].is_valid().to_numpy() & ~np.isnan(extra)
+    wanted = np.flatnonzero(has_both)[np.argsort(extra[has_both])][:100]
+    request: dict[str, Any] = {"method": "band", "options": {"part": "lowest"}}
+    manifest = select(scores, tmp_path / "out", budget="100docs", column="extra", **request)
+    expected = np.asarray(table["key"])[wanted]
+    assert set(kept(tmp_path / "out")["key"].to_pylist()) == set(expected.tolist())
+    assert manifest["column"] == "extra"
+    without = sum(count["without_score"] for count in manifest["domains"].values())
+    assert without == N - has_both.sum()
+    # The score itself, by either of its names, is no other column.
+    for name in ("score", "p_yes", None):
+        request = {"method": "top-k", "budget": "50docs", "column": name}
+        assert select(scores, tmp_path / "plain", **request)["column"] == "p_yes"
+    by_bytes = {"method": "band", "budget": "50docs", "column": "n_bytes"}
+    select(scores, tmp_path / "bytes", **by_bytes)  # a column of whole numbers
+
+
 def test_horvitz_thompson_totals(tmp_path: Path) -> None:
     scores = write_scores(tmp_path / "scores", 2, column="log_density")
     total = sum(
@@ -173,14 +234,23 @@ def test_documents_that_share_an_id_share_a_fate(tmp_path: Path) -> None:
         ("p_yes", {"method": "top-k", "budget": "10000docs"}, r"hold 5\d\d. Ask for at most that"),
         ("p_yes", {"method": "top-k", "budget": "0docs"}, "must be above 0"),
         ("p_yes", {"method": "top-k", "budget": "1Mtok"}, "counts no tokens"),
+        ("p_yes", {"method": "top-k", "options": {"part": "middle"}}, "an option of band"),
+        ("p_yes", {"method": "random", "options": {"parts": 1}}, "'parts'. It has none"),
+        ("p_yes", {"method": "band", "options": {"prt": 1}}, "Did you mean 'part'"),
+        ("p_yes", {"method": "band", "options": {"part": "low"}}, "must be one of .*Got 'low'"),
+        ("p_yes", {"method": "top-k", "options": {"higher_is_better": False}}, "Use band"),
+        ("p_yes", {"method": "top-k", "column": "n_bytes"}, "Use band"),
+        ("p_yes", {"method": "inverse-propensity", "column": "n_bytes"}, "holds 'n_bytes'"),
+        ("p_yes", {"method": "band", "column": "n_byte"}, "no column 'n_byte'. It has"),
+        ("p_yes", {"method": "band", "column": "domain"}, "'domain' holds no numbers"),
     ],
 )
 def test_requests_that_do_not_fit(
-    tmp_path: Path, column: str, request_: dict[str, str], message: str
+    tmp_path: Path, column: str, request_: dict[str, Any], message: str
 ) -> None:
     scores = write_scores(tmp_path / "scores", 1, column=column, tokens=False)
     with pytest.raises(ConfigError, match=message):
-        select(scores, tmp_path / "out", **request_)
+        select(scores, tmp_path / "out", **{"budget": "10%", **request_})
 
 
 def test_nan_scores_are_counted_and_named(tmp_path: Path) -> None:

@@ -1,0 +1,221 @@
+"""Several raters' score tables in, one rater's out: means, ranks, maxima and blends.
+
+OUT/<name>/     score tables like any scorer's; see `curate.tables`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scorers import ensemble
+
+from ..corpus import Shard
+from ..errors import ConfigError
+from ..files import local_directory, only_writer, write_json
+from ..raters import OTHER_RATER
+from ..registry import did_you_mean
+from ..seeds import lots
+from ..tables import REPORT, ScoreStore, ShardWriter
+from .aligned import Aligned, numbers, shard_fingerprint
+from .score import ScoreReport
+
+MISSING_RATER = "missing_rater"
+"""The reason of documents that some raters have a score for and others do not."""
+NO_RATER = "no_rater"
+"""The reason of documents that no rater has a score for, where their reasons differ."""
+
+
+class _How(NamedTuple):
+    ranked: bool
+    blended: bool
+
+
+HOW = {
+    "mean": _How(ranked=False, blended=False),
+    "mean-rank": _How(ranked=True, blended=False),
+    "max-rank": _How(ranked=True, blended=False),
+    "blend": _How(ranked=False, blended=True),
+    "blend-rank": _How(ranked=True, blended=True),
+}
+
+
+def combine(
+    raters: Sequence[str | Path],
+    out: str | Path,
+    *,
+    how: str,
+    name: str = "ensemble",
+    seed: int = 0,
+) -> ScoreReport:
+    """Make one score of several. See `scorers.ensemble` for what each way computes.
+
+    A document has a score where every rater has one; to blend, where any has. Token counts are
+    those of the first rater that counts tokens and has a score for the document.
+
+    Memory: about 32 bytes for each document and rater.
+
+    Args:
+        raters: directories of score tables of the same documents.
+        out: local directory.
+        how: a key of `HOW`. Ranks are turned so that greater is better; scores as they are must
+            agree on what they measure.
+        name: of the new tables.
+        seed: of the draw between raters that both have a score, where they are blended. With the
+            seed of `curate score --rater` a blend of complete tables is the same as one of shares.
+
+    Raises:
+        ConfigError: tables of different documents, raters that don't go together in this way, or
+            ``out`` holds another combination.
+    """
+    if how not in HOW:
+        raise ConfigError(f"{how!r} is no way to combine raters. {did_you_mean(how, HOW)}")
+    if not name or Path(name).name != name or name.startswith((".", "_")):
+        raise ConfigError(f"The name of score tables is one directory's. Got {name!r}.")
+    aligned = Aligned.open(raters)
+    config = {"scorer": name, **_measure(aligned.stores, how), "reading": _reading(aligned.stores)}
+    config["config"] = {
+        "how": how,
+        "seed": seed if HOW[how].blended else None,
+        "raters": {str(k): _origin(store) for k, store in enumerate(aligned.stores, 1)},
+    }
+    failed = {shard: why for s in aligned.stores for shard, why in s.report["failed"].items()}
+    root = local_directory(out) / name
+    if root.resolve() in [store.root.resolve() for store in aligned.stores]:
+        raise ConfigError(f"{root} holds one of the raters. Give another --name or --out.")
+    root.mkdir(exist_ok=True)
+    with only_writer(root):
+        report = ScoreReport(name, failed=failed)
+        _combine(aligned, ScoreStore.create(root, config), how, seed, report)
+        write_json(root / REPORT, report.as_dict())
+    return report
+
+
+def _combine(aligned: Aligned, store: ScoreStore, how: str, seed: int, report: ScoreReport) -> None:
+    """Write the tables that are not there yet, and count them all."""
+    shards = {name: _shard(aligned.stores[0], name) for name in aligned.shards}
+    left = [name for name, shard in shards.items() if not store.is_done(shard)]
+    values = _values(aligned, how, seed) if left else {}
+    columns = ("row", "domain", "score", "reason", "n_bytes")
+    for name, tables in aligned.tables(columns, optional=["n_tokens"], names=left):
+        writer = ShardWriter(store, shards[name])
+        if not writer.n_parts:
+            writer.add(_table(values[name], tables))
+        writer.finish()
+    for name, table in store.tables(("score", "reason"), aligned.shards):
+        report.add(name, table)
+
+
+def _measure(stores: Sequence[ScoreStore], how: str) -> dict[str, Any]:
+    """What the combination measures, in which unit and direction."""
+    way, column = HOW[how], how.replace("-", "_")
+    for store in stores:
+        if store.config.get("rater") and not way.blended:
+            raise ConfigError(
+                f"{store.root} holds one rater's share of the documents (--rater), so that no "
+                f"document has the scores of all. Combine shares with blend or blend-rank."
+            )
+        if way.ranked and store.config["higher_is_better"] is None:
+            raise ConfigError(
+                f"{how} of {store.root}: neither end of {store.config['column']!r} is better."
+            )
+    if way.ranked:
+        return {"column": column, "unit": "rank", "higher_is_better": True}
+    keys = ("column", "unit", "higher_is_better")
+    first = stores[0].config
+    for store in stores[1:]:
+        for key in keys:
+            if store.config[key] != first[key]:
+                raise ConfigError(
+                    f"{how} needs raters that measure the same. {stores[0].root} has the {key} "
+                    f"{first[key]!r}, {store.root} has {store.config[key]!r}. Ranks can be "
+                    f"combined: {how}-rank."
+                )
+    return {**{key: first[key] for key in keys}, "column": f"{column}_{first['column']}"}
+
+
+def _reading(stores: Sequence[ScoreStore]) -> Any:
+    """How the corpus was read, which must be alike for all."""
+    first = stores[0].config["reading"]
+    for store in stores[1:]:
+        for key, value in store.config["reading"].items():
+            if value != first.get(key):
+                raise ConfigError(
+                    f"{stores[0].root} was scored with {key} = {first.get(key)!r}, {store.root} "
+                    f"with {value!r}. Score both with the same options."
+                )
+    return first
+
+
+def _origin(store: ScoreStore) -> dict[str, Any]:
+    keys = ("scorer", "column", "unit", "config")
+    return {**{key: store.config[key] for key in keys}, "contents": store.contents()}
+
+
+def _values(aligned: Aligned, how: str, seed: int) -> dict[str, NDArray[np.float64]]:
+    """The combined score of every document, by shard; NaN where there is none."""
+    scores, keys = [], []
+    for _, tables in aligned.tables(["score"]):
+        scores.append(np.stack([numbers(table) for table in tables], axis=1))
+        keys.append(tables[0]["key"].to_numpy())
+    score = np.concatenate(scores)
+    if HOW[how].ranked:
+        better = [1.0 if store.config["higher_is_better"] else -1.0 for store in aligned.stores]
+        score = ensemble.ranks(score * np.array(better))
+    if HOW[how].blended:
+        value = ensemble.blend(score, lots(seed, "rater", np.concatenate(keys)))
+    else:
+        value = ensemble.highest(score) if how == "max-rank" else ensemble.mean(score)
+    ends = np.cumsum([len(part) for part in scores])
+    return dict(zip(aligned.shards, np.split(value, ends[:-1]), strict=True))
+
+
+def _table(value: NDArray[np.float64], tables: Sequence[pa.Table]) -> pa.Table:
+    """The score table of one shard, from those of its raters."""
+    first = tables[0]
+    reason = np.full(len(value), None, object)
+    without = np.flatnonzero(np.isnan(value))
+    given = (table["reason"].take(pa.array(without)).to_pylist() for table in tables)
+    reason[without] = [_reason(reasons) for reasons in zip(*given, strict=True)]
+    columns = {name: first[name] for name in ("row", "key", "domain")}
+    columns["score"] = pa.array(value, mask=np.isnan(value))
+    columns["reason"] = pa.array(reason, pa.string()).dictionary_encode()
+    columns["n_bytes"] = first["n_bytes"]
+    counting = [table for table in tables if "n_tokens" in table.column_names]
+    if counting:
+        tokens = [np.asarray(table["n_tokens"].fill_null(0)) for table in counting]
+        scored = [table["score"].is_valid().to_numpy() for table in counting]
+        columns["n_tokens"] = pa.array(np.select(scored, tokens, default=tokens[0]))
+    return pa.table(columns)
+
+
+def _reason(given: Sequence[str | None]) -> str:
+    """Why a document has no combined score, from the raters' reasons; None: one has a score."""
+    told = {reason for reason in given if reason != OTHER_RATER}
+    if None in told:
+        return MISSING_RATER
+    common = told.pop() if len(told) == 1 else None
+    return common or NO_RATER
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Described(Shard):
+    """A shard as its score tables know it; the file itself is not read."""
+
+    found: str
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """As the tables have it."""
+        return self.found
+
+
+def _shard(store: ScoreStore, name: str) -> Shard:
+    return _Described(url=name, name=name, suffix="", found=shard_fingerprint(store, name))

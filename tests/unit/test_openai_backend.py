@@ -1,0 +1,613 @@
+"""The OpenAI backend: the same numbers as transformers, and a clear end to everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import pickle
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from transformers import AutoConfig, AutoTokenizer
+
+from scorers.backends import Backend, TransformersBackend, json_api
+from scorers.backends.completions import Vocabulary, next_token
+from scorers.backends.openai import OpenAIBackend
+from scorers.backends.server_errors import ServerError
+from tests.fake_completions import MODEL_NAME, Behaviour, mass, serve
+
+KEY = "OPENAI_TEST_KEY"
+RNG = np.random.default_rng(5)
+PROMPTS = [RNG.integers(2, 300, n).tolist() for n in (1, 7, 30, 31, 200, 2, 9, 55, 3, 4)]
+ANSWERS = [5, 9, 288]
+
+
+@pytest.fixture
+def server(tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behaviour]:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", KEY):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(json_api, "_FIRST_WAIT", 0.001)
+    with serve(tiny_model) as behaviour:
+        yield behaviour
+
+
+@pytest.fixture(scope="module")
+def truth(tiny_model: str) -> TransformersBackend:
+    """One prompt at a time, as the server computes them: no rounding apart."""
+    return TransformersBackend(model=tiny_model, batch_tokens=1)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Waits between tries, noted down and not taken."""
+    noted: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        noted.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(json_api.asyncio, "sleep", note)
+    return noted
+
+
+def backend(server: Behaviour, model: str, **options: Any) -> OpenAIBackend:
+    return OpenAIBackend(model=model, base_url=server.url, api_key_env=KEY, **options)
+
+
+def told_by_top(truth: TransformersBackend, prompt: list[int], k: int) -> dict[int, float]:
+    """The k likeliest tokens and their log-probabilities."""
+    every = range(AutoConfig.from_pretrained(truth.model).vocab_size)
+    logprobs = truth.next_token_logprobs([prompt], every).logprobs[0]
+    return {int(i): float(logprobs[i]) for i in np.argsort(-logprobs, kind="stable")[:k]}
+
+
+# Parity.
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "vllm-ids", "text", "strict", "llama.cpp"])
+@pytest.mark.parametrize("options", [{}, {"concurrency": 2, "prompts_per_request": 3}])
+def test_next_tokens_equal_transformers(
+    server: Behaviour,
+    tiny_model: str,
+    truth: TransformersBackend,
+    dialect: str,
+    options: dict[str, int],
+) -> None:
+    server.dialect, server.max_top = dialect, 1000
+    found = backend(server, tiny_model, top_logprobs=1000, **options).next_token_logprobs(
+        PROMPTS, ANSWERS
+    )
+    expected = truth.next_token_logprobs(PROMPTS, ANSWERS).logprobs
+    np.testing.assert_allclose(found.logprobs, expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(found.missing_mass, 0.0)
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "vllm-ids", "text", "strict"])
+@pytest.mark.parametrize("prompts_per_request", [1, 4])
+def test_sequences_equal_transformers(
+    server: Behaviour,
+    tiny_model: str,
+    truth: TransformersBackend,
+    dialect: str,
+    prompts_per_request: int,
+) -> None:
+    server.dialect = dialect
+    served = backend(server, tiny_model, prompts_per_request=prompts_per_request, concurrency=2)
+    for ours, theirs in zip(
+        served.sequence_logprobs(PROMPTS), truth.sequence_logprobs(PROMPTS), strict=True
+    ):
+        assert ours.dtype == np.float64
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_it_is_a_backend(server: Behaviour, tiny_model: str) -> None:
+    assert isinstance(backend(server, tiny_model), Backend)
+
+
+def test_vllm_is_asked_for_the_answers_alone(server: Behaviour, tiny_model: str) -> None:
+    backend(server, tiny_model).next_token_logprobs(PROMPTS, ANSWERS)
+    probe, *asked = server.requests
+    assert probe["prompt"] == [[0]]
+    assert all(body["logprob_token_ids"] == ANSWERS for body in asked)
+    assert sorted(map(len, (p for body in asked for p in body["prompt"]))) == sorted(
+        map(len, PROMPTS)
+    )
+
+
+def test_more_answers_than_vllm_takes_come_from_the_top(server: Behaviour, tiny_model: str) -> None:
+    many = list(range(2, 2 + 129))
+    found = backend(server, tiny_model, top_logprobs=20).next_token_logprobs(PROMPTS[:2], many)
+    assert "logprob_token_ids" not in server.requests[-1]
+    assert np.isnan(found.logprobs).sum(1).min() >= 129 - 20
+
+
+@pytest.mark.parametrize("dialect", ["vllm-ids", "text", "strict", "llama.cpp"])
+def test_an_answer_outside_the_top_is_missing(
+    server: Behaviour, tiny_model: str, truth: TransformersBackend, dialect: str
+) -> None:
+    server.dialect = dialect
+    found = backend(server, tiny_model, top_logprobs=3).next_token_logprobs(PROMPTS, ANSWERS)
+    exact = truth.next_token_logprobs(PROMPTS, ANSWERS).logprobs
+    assert np.isnan(found.logprobs).any()
+    for row, prompt in enumerate(PROMPTS):
+        top = told_by_top(truth, prompt, 3)
+        assert np.isnan(found.logprobs[row]).tolist() == [a not in top for a in ANSWERS]
+        if np.isnan(found.logprobs[row]).any():
+            least = 1 - mass(list(top.values()))
+            assert found.missing_mass[row] >= least - 1e-6
+            if dialect in ("vllm-ids", "llama.cpp"):
+                assert found.missing_mass[row] == pytest.approx(least, abs=1e-6)
+        unknown = np.isnan(found.logprobs[row])
+        assert (np.exp(exact[row][unknown]) <= found.missing_mass[row] + 1e-6).all()
+
+
+def test_a_text_of_two_tokens_tells_neither(
+    server: Behaviour, tiny_model: str, truth: TransformersBackend
+) -> None:
+    """Bytes that are no UTF-8 by themselves all read U+FFFD."""
+    server.dialect = "text"
+    vocabulary = Vocabulary(model=tiny_model)
+    assert vocabulary.id_of("\ufffd") is None
+    assert vocabulary.id_of("no such token") is None
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    prompt, alike = next(
+        ([start], token)
+        for start in range(2, 300)
+        for token in told_by_top(truth, [start], 5)
+        if tokenizer.decode([token]) == "\ufffd"
+    )
+    found = backend(server, tiny_model, top_logprobs=5).next_token_logprobs([prompt], [alike])
+    exact = truth.next_token_logprobs([prompt], [alike]).logprobs
+    assert math.isnan(found.logprobs[0, 0])
+    assert found.missing_mass[0] >= np.exp(exact[0, 0])
+
+
+def test_what_a_text_may_be_is_not_told(tiny_model: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    vocabulary = Vocabulary(model=tiny_model)
+    lazy = tokenizer.convert_tokens_to_ids("\u0120lazy")
+    assert vocabulary.id_of(" lazy") == vocabulary.id_of("\u0120lazy") == lazy
+    byte = next(i for i in range(2, 300) if tokenizer.decode([i]) == "\ufffd")
+    top = {"\ufffd": math.log(0.6), " lazy": math.log(0.3), "no such token": math.log(0.06)}
+    logprobs = {"tokens": ["\ufffd"], "token_logprobs": [math.log(0.6)], "top_logprobs": [top]}
+    choice = {"index": 0, "logprobs": logprobs}
+    told, missing = next_token(choice, [byte, lazy], vocabulary, exact=False)
+    assert math.isnan(told[0])
+    assert told[1] == math.log(0.3)
+    assert missing == pytest.approx(0.7)
+    assert next_token(choice, [lazy], vocabulary, exact=False) == ([math.log(0.3)], 0.0)
+
+
+@pytest.mark.parametrize(("dialect", "logprobs"), [("vllm", 0), ("text", 1)])
+def test_echoes_ask_for_no_more_than_the_token(
+    server: Behaviour, tiny_model: str, dialect: str, logprobs: int
+) -> None:
+    server.dialect = dialect
+    backend(server, tiny_model).sequence_logprobs(PROMPTS)
+    assert {body["logprobs"] for body in server.requests if body.get("echo")} == {logprobs}
+
+
+# The order, and what needs no request.
+
+
+def test_choices_may_come_in_any_order(
+    server: Behaviour, tiny_model: str, truth: TransformersBackend
+) -> None:
+    server.edit = lambda reply: reply | {"choices": reply["choices"][::-1]}
+    served = backend(server, tiny_model, concurrency=1)
+    found = served.next_token_logprobs(PROMPTS, ANSWERS).logprobs
+    expected = truth.next_token_logprobs(PROMPTS, ANSWERS).logprobs
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert [len(s) for s in served.sequence_logprobs(PROMPTS)] == [len(p) - 1 for p in PROMPTS]
+
+
+def test_nothing_to_ask_sends_nothing(tiny_model: str) -> None:
+    nowhere = OpenAIBackend(model=tiny_model, base_url="http://127.0.0.1:9")
+    assert nowhere.next_token_logprobs([], ANSWERS).logprobs.shape == (0, 3)
+    assert nowhere.next_token_logprobs([], ANSWERS).missing_mass.shape == (0,)
+    assert nowhere.sequence_logprobs([]) == []
+    assert [len(x) for x in nowhere.sequence_logprobs([[3], [4]])] == [0, 0]
+
+
+def test_single_tokens_among_sequences(
+    server: Behaviour, tiny_model: str, truth: TransformersBackend
+) -> None:
+    mixed = [[3], PROMPTS[1], [4], PROMPTS[2]]
+    found = backend(server, tiny_model).sequence_logprobs(mixed)
+    assert [len(x) for x in found] == [0, 6, 0, 29]
+    np.testing.assert_allclose(
+        found[3], truth.sequence_logprobs([PROMPTS[2]])[0], rtol=0, atol=1e-6
+    )
+
+
+def test_numpy_ids_do(server: Behaviour, tiny_model: str) -> None:
+    served = backend(server, tiny_model)
+    a = served.next_token_logprobs(PROMPTS, ANSWERS).logprobs
+    b = served.next_token_logprobs([np.array(p) for p in PROMPTS], np.array(ANSWERS)).logprobs
+    np.testing.assert_array_equal(a, b)
+
+
+def test_a_request_holds_few_prompts_and_few_tokens(server: Behaviour, tiny_model: str) -> None:
+    served = backend(server, tiny_model, prompts_per_request=4, concurrency=2)
+    requests = list(served._requests([5000, 3, 5000, 100, 3000] + [1] * 20))
+    assert sorted(i for rows in requests for i in rows) == list(range(25))
+    assert max(map(len, requests)) == 4
+    assert requests[0] == [0]
+    assert max(map(len, served._requests([1] * 4))) == 2
+
+
+def test_inside_a_running_loop(server: Behaviour, tiny_model: str) -> None:
+    served = backend(server, tiny_model)
+
+    async def notebook() -> Any:
+        return served.next_token_logprobs(PROMPTS, ANSWERS)
+
+    np.testing.assert_array_equal(
+        asyncio.run(notebook()).logprobs, served.next_token_logprobs(PROMPTS, ANSWERS).logprobs
+    )
+
+
+# Faults that pass.
+
+
+@pytest.mark.parametrize(
+    "fault", [500, 502, 503, 429, 408, "drop", "html", "truncated", (503, {"Retry-After": "0"})]
+)
+def test_a_passing_fault_is_tried_again(
+    server: Behaviour, tiny_model: str, truth: TransformersBackend, fault: Any
+) -> None:
+    served = backend(server, tiny_model)
+    assert served._dialect.exact
+    server.faults.extend([fault, None, fault, fault])
+    found = served.next_token_logprobs(PROMPTS, ANSWERS).logprobs
+    expected = truth.next_token_logprobs(PROMPTS, ANSWERS).logprobs
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_a_timeout_is_tried_again(server: Behaviour, tiny_model: str) -> None:
+    served = backend(server, tiny_model, timeout=0.5, concurrency=1)
+    assert served._dialect.exact
+    server.faults.append("hang")
+    assert not np.isnan(served.next_token_logprobs(PROMPTS[:1], ANSWERS).logprobs).any()
+
+
+def test_retry_after_is_honoured(server: Behaviour, tiny_model: str, waits: list[float]) -> None:
+    served = backend(server, tiny_model, concurrency=1)
+    assert served._dialect.exact
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
+    for value in ("17", date, "a while", "100000"):
+        server.faults.append((503, {"Retry-After": value}))
+    served.next_token_logprobs(PROMPTS[:1], ANSWERS)
+    assert waits[0] == 17
+    assert 35 < waits[1] < 41
+    assert waits[2] < 1
+    assert waits[3] == 300
+
+
+def test_waits_double_with_jitter(
+    server: Behaviour, tiny_model: str, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_api, "_FIRST_WAIT", 1.0)
+    served = backend(server, tiny_model, concurrency=1)
+    assert served._dialect.exact
+    server.faults.extend([500] * 5)
+    served.next_token_logprobs(PROMPTS[:1], ANSWERS)
+    assert all(2**i / 2 <= wait <= 2**i for i, wait in enumerate(waits))
+    assert len(waits) == 5
+
+
+# Faults that stay: which address, what was found, what to do.
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (503, r"/v1/completions: status 503: a fault; given up after 3 tries"),
+        (429, "Lower 'concurrency'"),
+        ("drop", "no connection .* Check that the server runs"),
+        ("html", "expected JSON, found 26 bytes of text/html"),
+        ("truncated", "expected JSON, found 24 bytes of application/json"),
+    ],
+)
+def test_a_fault_that_stays(server: Behaviour, tiny_model: str, fault: Any, message: str) -> None:
+    served = backend(server, tiny_model, retries=2, concurrency=1)
+    assert served._dialect.exact
+    server.faults.extend([fault] * 3)
+    with pytest.raises(ServerError, match=message):
+        served.next_token_logprobs(PROMPTS, ANSWERS)
+    assert len(server.requests) == 4
+
+
+def test_a_timeout_that_stays(server: Behaviour, tiny_model: str) -> None:
+    served = backend(server, tiny_model, retries=1, timeout=0.2)
+    assert served._dialect.exact
+    server.faults.extend(["hang"] * 9)
+    with pytest.raises(ServerError, match=r"no answer within 0.2 s; .* Raise 'timeout'"):
+        served.next_token_logprobs(PROMPTS[:1], ANSWERS)
+
+
+def test_no_server(tiny_model: str, server: Behaviour) -> None:
+    nowhere = OpenAIBackend(model=tiny_model, base_url="http://127.0.0.1:9/v1", retries=1)
+    with pytest.raises(ServerError, match=r"127.0.0.1:9/v1/models: no connection .*'base_url'"):
+        nowhere.next_token_logprobs(PROMPTS, ANSWERS)
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422, 302])
+def test_a_refusal_ends_at_once(server: Behaviour, tiny_model: str, status: int) -> None:
+    served = backend(server, tiny_model, concurrency=1, prompts_per_request=1)
+    assert served._dialect.exact
+    server.faults.append(status)
+    with pytest.raises(ServerError, match=f"status {status}: a fault"):
+        served.next_token_logprobs(PROMPTS, ANSWERS)
+    assert len(server.requests) == 2
+
+
+def test_the_first_error_drops_the_requests_in_flight(server: Behaviour, tiny_model: str) -> None:
+    served = backend(server, tiny_model, concurrency=4)
+    assert served._dialect.exact
+    server.faults.extend(["hang", "hang", 404, "hang"])
+    started = time.monotonic()
+    with pytest.raises(ServerError, match="status 404"):
+        served.next_token_logprobs(PROMPTS * 8, ANSWERS)
+    assert time.monotonic() - started < 5
+    assert len(server.requests) < 10
+
+
+def test_an_interrupt_drops_the_requests_in_flight(
+    server: Behaviour, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = backend(server, tiny_model, concurrency=4)
+    assert served._dialect.exact
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scorers.backends.openai.choices", interrupt)
+    server.faults.extend(["hang", "hang", None, "hang"])
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        served.next_token_logprobs(PROMPTS * 8, ANSWERS)
+    assert time.monotonic() - started < 5
+
+
+def _set(key: str, value: Any) -> Any:
+    """Change one entry of the log-probabilities of every choice."""
+
+    def edit(reply: dict[str, Any]) -> dict[str, Any]:
+        for choice in reply["choices"]:
+            choice["logprobs"][key] = value
+        return reply
+
+    return edit
+
+
+def _choice(**entries: Any) -> Any:
+    def edit(reply: dict[str, Any]) -> dict[str, Any]:
+        for choice in reply["choices"]:
+            choice.update(entries)
+        return reply
+
+    return edit
+
+
+BROKEN = [
+    (lambda _: [], "expected a reply with 'choices'"),
+    (lambda _: {"choices": []}, "expected one choice for each of 2 prompts, found 0"),
+    (lambda reply: {"choices": reply["choices"][:1]}, "found 1 numbered"),
+    (_choice(index=0), "found 2 numbered .* Set 'prompts_per_request' to 1"),
+    (_choice(index=None), "found 2 numbered"),
+    (_choice(logprobs=None), "expected log-probabilities, found none"),
+]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        *BROKEN,
+        (_set("top_logprobs", [{"token_id:5": math.nan}]), "null, not a number or positive"),
+        (_set("top_logprobs", [{"token_id:5": None}]), "null, not a number or positive"),
+        (_set("top_logprobs", [{"token_id:5": 0.4}]), "null, not a number or positive"),
+        (_set("top_logprobs", [{f"token_id:{i}": -0.5 for i in range(9)}]), "sum to more than 1"),
+        (_set("token_logprobs", [None]), "null, not a number or positive"),
+        (_set("tokens", []), "in a form that is not OpenAI's"),
+        (_set("content", []), "in a form that is not OpenAI's"),
+        (
+            _set("top_logprobs", [{}]),
+            "tokens asked for, though it did before; given up after 2",
+        ),
+        (_set("top_logprobs", None), "did not tell all the tokens asked for"),
+    ],
+)
+def test_next_token_replies_that_make_no_sense(
+    server: Behaviour, tiny_model: str, edit: Any, message: str
+) -> None:
+    served = backend(server, tiny_model, concurrency=1, retries=1)
+    assert served._dialect.exact
+    server.edit = edit
+    with pytest.raises(ServerError, match=message) as caught:
+        served.next_token_logprobs(PROMPTS[:2], ANSWERS)
+    assert str(caught.value).startswith(server.url + "/completions: ")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        *BROKEN,
+        (_set("tokens", None), "of generated tokens alone"),
+        (_set("token_logprobs", [-1.0]), "expected the log-probabilities of a prompt of"),
+        (_set("token_logprobs", [None] * 8), "null, not a number or positive"),
+        (_set("tokens", ["token_id:1"] * 8), "the tokens echoed are not those sent"),
+        (_choice(prompt_token_ids=[1, 2]), "the tokens echoed are not those sent"),
+    ],
+)
+def test_echoes_that_make_no_sense(
+    server: Behaviour, tiny_model: str, edit: Any, message: str
+) -> None:
+    served = backend(server, tiny_model, concurrency=1, retries=1)
+    assert served._dialect.exact
+    server.edit = edit
+    with pytest.raises(ServerError, match=message):
+        served.sequence_logprobs([PROMPTS[1], PROMPTS[1][::-1]])
+
+
+def test_an_echo_without_a_generated_token_will_do(
+    server: Behaviour, tiny_model: str, truth: TransformersBackend
+) -> None:
+    def edit(reply: dict[str, Any]) -> dict[str, Any]:
+        for choice in reply["choices"]:
+            for values in choice["logprobs"].values():
+                values.pop()
+        return reply
+
+    served = backend(server, tiny_model)
+    assert served._dialect.exact
+    server.edit = edit
+    (found,) = served.sequence_logprobs([PROMPTS[1]])
+    np.testing.assert_allclose(found, truth.sequence_logprobs([PROMPTS[1]])[0], atol=1e-6)
+
+
+def test_no_echo(server: Behaviour, tiny_model: str) -> None:
+    server.dialect = "llama.cpp"
+    with pytest.raises(ServerError, match="status 400: Only no echo is supported"):
+        backend(server, tiny_model).sequence_logprobs(PROMPTS)
+
+
+def test_fewer_log_probabilities_granted(server: Behaviour, tiny_model: str) -> None:
+    server.dialect, server.max_top = "strict", 5
+    with pytest.raises(ServerError, match="status 400: too many logprobs"):
+        backend(server, tiny_model).next_token_logprobs(PROMPTS, ANSWERS)
+
+
+# Models, keys, limits.
+
+
+def test_the_only_model_served_is_taken(server: Behaviour, tiny_model: str) -> None:
+    assert backend(server, tiny_model).config()["model"] == MODEL_NAME
+
+
+def test_the_model_s_own_name_goes_first(server: Behaviour, tiny_model: str) -> None:
+    server.models = [{"id": MODEL_NAME}, {"id": tiny_model}]
+    assert backend(server, tiny_model).config()["model"] == tiny_model
+
+
+@pytest.mark.parametrize(
+    ("models", "name"),
+    [([{"id": "a"}, {"id": "b"}], None), ([{"id": "a"}, {"id": "b"}], "c"), ([{"id": "a"}], "c")],
+)
+def test_a_model_that_is_not_served(
+    server: Behaviour, tiny_model: str, models: Any, name: str | None
+) -> None:
+    server.models = models
+    with pytest.raises(ServerError, match=r"does not serve .*; it serves a.*'served_model'"):
+        backend(server, tiny_model, served_model=name).config()
+
+
+@pytest.mark.parametrize("models", [None, [{"name": "a"}], "abc"])
+def test_no_list_of_models(server: Behaviour, tiny_model: str, models: Any) -> None:
+    server.models = models
+    with pytest.raises(ServerError, match="expected a list of models"):
+        backend(server, tiny_model).config()
+
+
+def test_a_model_dropped_since_is_an_error(server: Behaviour, tiny_model: str) -> None:
+    served = backend(server, tiny_model)
+    assert served.config()
+    server.models = [{"id": "other"}]
+    with pytest.raises(ServerError, match=r"status 404: no model tiny. Check that 'base_url'"):
+        served.next_token_logprobs(PROMPTS, ANSWERS)
+
+
+def test_max_length_leaves_room_for_the_next_token(server: Behaviour, tiny_model: str) -> None:
+    assert backend(server, tiny_model).max_length == 255
+    assert backend(server, tiny_model, context=100).max_length == 99
+    assert backend(server, tiny_model, context=1000).max_length == 255
+    server.models = [{"id": "llama.cpp"}]
+    assert backend(server, tiny_model, context=1000).max_length == 999
+    with pytest.raises(ServerError, match="Give 'context'"):
+        _ = backend(server, tiny_model).max_length
+
+
+def test_the_path_is_added_where_there_is_none(server: Behaviour, tiny_model: str) -> None:
+    for url in (server.url, server.url + "/", server.url.removesuffix("/v1")):
+        assert OpenAIBackend(model=tiny_model, base_url=url).config()
+
+
+def test_the_key_is_sent_and_kept_nowhere(
+    server: Behaviour, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.api_key = "sk-right"
+    served = backend(server, tiny_model)
+    with pytest.raises(ServerError, match=f"status 401: .*environment variable {KEY}"):
+        served.config()
+    monkeypatch.setenv(KEY, "sk-wrong")
+    with pytest.raises(ServerError, match=r"Bearer \[key\]") as caught:
+        served.config()
+    assert "sk-wrong" not in str(caught.value)
+    for impossible in ("sk-\u2026", "sk\nright"):
+        monkeypatch.setenv(KEY, impossible)
+        with pytest.raises(ServerError, match="characters that no key has") as caught:
+            served.config()
+        assert impossible not in str(caught.value)
+    monkeypatch.setenv(KEY, "sk-right\n")
+    found = served.next_token_logprobs(PROMPTS, ANSWERS)
+    assert not np.isnan(found.logprobs).any()
+    stored = repr(served) + json.dumps(served.config()) + str(pickle.dumps(served))
+    assert "sk-right" not in stored
+
+
+def test_config_is_plain_and_names_no_address(server: Behaviour, tiny_model: str) -> None:
+    config = backend(server, tiny_model).config()
+    assert config == {
+        "backend": "openai",
+        "model": MODEL_NAME,
+        "tokenizer": config["tokenizer"],
+        "top_logprobs": 20,
+    }
+    assert json.loads(json.dumps(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"base_url": "localhost:8000"}, "'base_url' of OpenAIBackend"),
+        ({"base_url": "http://user:secret@host/v1"}, "'base_url' of OpenAIBackend"),
+        ({"base_url": "http://host/v1?key=secret"}, "'base_url' of OpenAIBackend"),
+        ({"top_logprobs": 0}, "'top_logprobs' of OpenAIBackend must be >= 1"),
+        ({"prompts_per_request": 0}, "'prompts_per_request'"),
+        ({"concurrency": 0}, "'concurrency'"),
+        ({"retries": -1}, "'retries'"),
+        ({"context": 1}, "'context' of OpenAIBackend must be >= 2"),
+        ({"timeout": 0}, "'timeout' of OpenAIBackend must be positive"),
+        ({"timeout": math.nan}, "'timeout'"),
+    ],
+)
+def test_bad_arguments(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        OpenAIBackend(**({"model": "x", "base_url": "http://host/v1"} | options))
+    assert "secret" not in str(caught.value)
+
+
+def test_errors_hold_no_document(server: Behaviour, tiny_model: str) -> None:
+    served = backend(server, tiny_model, retries=0)
+    assert served._dialect.exact
+    server.faults.append("html")
+    with pytest.raises(ServerError) as caught:
+        served.next_token_logprobs([[17] * 50], ANSWERS)
+    assert "17, 17" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_long_words_of_the_server_are_cut() -> None:
+    api = json_api.JsonApi(
+        base_url="http://x", api_key_env=KEY, concurrency=1, timeout=1, retries=0
+    )
+    said = api._said(httpx2.Response(400, json={"error": {"message": "x" * 5000}}))
+    assert said == "x" * 300 + "…"
