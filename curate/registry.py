@@ -7,14 +7,16 @@ costs nothing. Other packages add theirs through the entry point groups `curate.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
+import inspect
 from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError
+from .errors import BackendError, ConfigError
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "scorers": {
@@ -127,19 +129,15 @@ def make_scorer(name: str, **options: Any) -> Any:
     scorer = find("scorers", name)
     options = {key: value for key, value in options.items() if value is not None}
     resolved = {k: _RESOLVE[k](v) if k in _RESOLVE else v for k, v in options.items()}
-    known = getattr(scorer, "__dataclass_fields__", options)
     loads = ("tokenizer", "model", "embedder")
     wanted = next((options[key] for key in loads if key in options), None)
     try:
-        if "backend" in known:
-            resolved = _with_backend(name, resolved, known)
-        _check_options(name, resolved, known)
-        made = scorer(**resolved)
+        made = scorer(**_with_backend(name, scorer, resolved))
         made.config()  # loads what decides the scores, so that a wrong name is known at once
-    except ModuleNotFoundError as error:
+    except (TypeError, ValueError, ModuleNotFoundError) as error:
         raise ConfigError(f"{name}: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name}: {error}") from error
+    except RuntimeError as error:
+        raise BackendError(f"{name}: {error}") from error
     except OSError as error:
         raise ConfigError(
             f"{name}: the model {wanted!r} cannot be loaded. Wanted a directory with config.json, "
@@ -148,24 +146,49 @@ def make_scorer(name: str, **options: Any) -> Any:
     return made
 
 
-def _with_backend(name: str, options: dict[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """The scorer's own options, with a backend made of the others."""
+def _with_backend(name: str, scorer: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """The scorer's own options, checked, with a backend made of the others where it takes one."""
+    known = _options(scorer)
+    if "backend" not in known:
+        _check(name, options, known)
+        return options
     backend_name = options.get("backend", "transformers")
     backend = find("backends", backend_name)
-    fields = getattr(backend, "__dataclass_fields__", {})
+    theirs = _options(backend)
     mine = {k: v for k, v in options.items() if k in known and k != "backend"}
     others = {k: v for k, v in options.items() if k not in known and k != "engine_args"}
-    others |= {k: v for k, v in mine.items() if k in fields}  # the model, which both read
+    others |= {k: v for k, v in mine.items() if k in theirs}  # the model, which both read
     handed_on: dict[str, Any] = {}
     for option, value in options.get("engine_args", {}).items():
-        (others if option in fields or "engine_args" not in fields else handed_on)[option] = value
+        (others if option in theirs or "engine_args" not in theirs else handed_on)[option] = value
     if handed_on:
         others["engine_args"] = handed_on
-    _check_options(f"{name} on {backend_name}", others, {**dict.fromkeys(known), **fields})
+    _check(name, mine, known)
+    _check(f"{name} on {backend_name}", others, theirs, also=known)
     return {**mine, "backend": backend(**others)}
 
 
-def _check_options(name: str, options: Iterable[str], known: Iterable[str]) -> None:
-    for option in options:
-        if option not in known:
-            raise ConfigError(f"{name} has no option {option!r}. {did_you_mean(option, known)}")
+def _options(cls: Any) -> dict[str, bool]:
+    """Options of a class, and whether each must be given."""
+    if not dataclasses.is_dataclass(cls):
+        return {
+            parameter.name: parameter.default is parameter.empty
+            for parameter in inspect.signature(cls).parameters.values()
+        }
+    nothing = dataclasses.MISSING
+    return {
+        field.name: field.default is nothing and field.default_factory is nothing
+        for field in dataclasses.fields(cls)
+    }
+
+
+def _check(
+    name: str, given: Iterable[str], known: dict[str, bool], also: Iterable[str] = ()
+) -> None:
+    given = set(given)
+    for option in sorted(given - set(known)):
+        hint = did_you_mean(option, [*known, *(o for o in also if o not in known)])
+        raise ConfigError(f"{name} has no option {option!r}. {hint}")
+    for option, needed in known.items():
+        if needed and option not in given:
+            raise ConfigError(f"{name} needs the option {option!r}.")

@@ -217,8 +217,8 @@ def _score(
     from ..registry import make_scorer
     from ..stages.score import score
 
-    made = make_scorer(scorer, **kw)
     with progress() as say:
+        made = make_scorer(scorer, **kw)
         report = score(
             corpus, made, out, name=name, rater=rater, chunk_rows=chunk_rows, progress=say
         )

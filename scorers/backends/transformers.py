@@ -67,6 +67,11 @@ class TransformersBackend:
         """The context the model was built for, in tokens."""
         return self._loaded[1]
 
+    @property
+    def padded_tokens(self) -> int:
+        """Padded tokens in a batch by now: fewer than at the start where memory ran out."""
+        return self._budget.tokens
+
     def config(self) -> dict[str, Any]:
         """The model's fingerprint and the dtype it runs in."""
         return {

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from curate.errors import ConfigError
+from curate.errors import BackendError, ConfigError
 from curate.registry import BUILT_IN, find, make_scorer, names
+from scorers.prompts import PROMPTS
 
 
 @pytest.mark.parametrize("kind", list(BUILT_IN))
@@ -35,8 +36,43 @@ def test_options_of_scorers() -> None:
         make_scorer("density", n_reference=1)
     with pytest.raises(ConfigError, match="density: "):
         make_scorer("density", bandwidth="wide")
-    with pytest.raises(ConfigError, match=r"perplexity: .*'model'"):
+    with pytest.raises(ConfigError, match="perplexity needs the option 'model'"):
         make_scorer("perplexity")
+    with pytest.raises(ConfigError, match="has no option 'unit'"):
+        make_scorer("perplexity", model="demo", unit="bits")
+
+
+def test_options_of_backends() -> None:
+    made = make_scorer(
+        "perplexity", model="demo", dtype="float32", window=64, engine_args={"batch_tokens": 99}
+    )
+    assert (made.window, made.backend.dtype, made.backend.batch_tokens) == (64, "float32", 99)
+    assert made.model == made.backend.model
+    with pytest.raises(
+        ConfigError, match=r"on transformers has no option 'windwo'\. Did you mean 'w"
+    ):
+        make_scorer("perplexity", model="demo", windwo=64)
+    with pytest.raises(ConfigError, match="on openai needs the option 'base_url'"):
+        make_scorer("ask-llm", model="demo", backend="openai")
+    with pytest.raises(
+        ConfigError, match=r"'opnai' is none of the backends\. Did you mean 'openai'"
+    ):
+        make_scorer("ask-llm", model="demo", backend="opnai")
+    url = "http://127.0.0.1:9/v1"
+    with pytest.raises(BackendError, match="Check that the server runs"):
+        make_scorer(
+            "ask-llm", model="demo", backend="openai", base_url=url, engine_args={"retries": 0}
+        )
+
+
+def test_prompts_by_name_file_or_as_they_stand(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("Good?\n{text}\n")
+    file = str(tmp_path / "mine.txt")
+    assert make_scorer("ask-llm", model="demo", prompt=file).prompt == "Good?\n{text}\n"
+    assert make_scorer("ask-llm", model="demo", prompt="rubric").prompt == PROMPTS["rubric"]
+    assert make_scorer("ask-llm", model="demo", prompt="{text}?").prompt == "{text}?"
+    with pytest.raises(ConfigError, match="neither a prompt nor a file with one"):
+        make_scorer("ask-llm", model="demo", prompt="askllm")
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
