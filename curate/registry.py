@@ -29,6 +29,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "backends": {
         "transformers": "scorers.backends.transformers:TransformersBackend",
+        "vllm": "scorers.backends.vllm:VLLMBackend",
         "openai": "scorers.backends.openai:OpenAIBackend",
     },
     "samplers": {
