@@ -5,7 +5,7 @@ through the same path as `curate score`, and prints the ROC AUC of each scorer: 
 damaged document has a worse score than an undamaged one. Worse is a lower P(yes), rating, density
 or rank, a higher perplexity, and a mean token prior farther from the corpus's median.
 Near-duplicates are left out: they are undamaged text. The toy was trained to answer Ask-LLM's own
-prompt and has never seen a rubric. KenLM is not among them: it needs a model that nothing here can train.
+prompt and has never seen a rubric. KenLM is not among them: nothing here trains a model for it.
 
     python -m bench.planted --corpus DIR [--share 0.1] [--model demo]
 """
