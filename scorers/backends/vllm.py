@@ -29,10 +29,11 @@ _ON_GPU: dict[str, Any] = {
     "gpu_memory_utilization": 0.85,
     "compilation_config": {"cudagraph_mode": "NONE"},
 }
-# Left alone, vLLM fills 92 % of the memory with a cache that one step would use. Steps of 8,192
-# tokens were 7 % faster than of 4,096 (4 layers of 256, one core), those of 2,048 9 % slower.
+# Left alone, vLLM fills 92 % of the memory with a cache that one step would use. On documents of
+# 1,150 tokens, steps of 2,048 were 5 to 8 % faster than of 4,096 or more (4 layers of 256, one
+# core); on short ones, of 40 to 512 tokens, steps of 8,192 were 17 % faster.
 _ON_CPU: dict[str, Any] = {
-    "max_num_batched_tokens": 8192,
+    "max_num_batched_tokens": 2048,
     "max_num_seqs": 256,
     "kv_cache_memory_bytes": 4 << 30,
 }
@@ -135,7 +136,7 @@ class VLLMBackend:
             rows = out[:, start : start + _ANSWERS_AT_ONCE]
             for chunk in self._chunks(prompts):
                 request = _request(logprob_token_ids=asked, flat_logprobs=True)
-                answers = self._ask([prompts[i] for i in chunk], request)
+                answers = self._ask([prompts[i] for i in chunk], [request] * len(chunk))
                 for i, answer in zip(chunk, answers, strict=True):
                     # What was sampled comes before what was asked for.
                     flat = answer.outputs[0].logprobs
@@ -182,7 +183,7 @@ class VLLMBackend:
     def _by_prompt(self, sequences: Sequence[Sequence[int]]) -> Iterator[FloatArray]:
         """By the prompt's own log-probabilities, from an engine that takes no ids."""
         request = _request(prompt_logprobs=0, flat_logprobs=True)
-        for sequence, answer in zip(sequences, self._ask(sequences, request), strict=True):
+        for sequence, answer in zip(sequences, self._ask(sequences, [request] * len(sequences)), strict=True):
             flat = answer.prompt_logprobs
             _check(list(flat.token_ids) == list(sequence[1:]))
             yield np.array(flat.logprobs)
@@ -203,9 +204,14 @@ class VLLMBackend:
             return False
         return True
 
-    def _ask(self, prompts: Sequence[Sequence[int]], request: Any) -> list[Any]:
-        ids = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
-        answers: list[Any] = self._engine.generate(ids, request, use_tqdm=False)
+    def _ask(self, prompts: Sequence[Sequence[int]], requests: Sequence[Any]) -> list[Any]:
+        """Answers in the order of the prompts, asked for by length: 2 % faster on a CPU."""
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        ids = [{"prompt_token_ids": list(prompts[i])} for i in order]
+        told = self._engine.generate(ids, [requests[i] for i in order], use_tqdm=False)
+        answers: list[Any] = [None] * len(prompts)
+        for i, answer in zip(order, told, strict=True):
+            answers[i] = answer
         return answers
 
     @cached_property

@@ -96,6 +96,23 @@ def _vocabulary(path: str) -> int:
     return int(AutoConfig.from_pretrained(path).vocab_size)
 
 
+def test_a_float32_head_tells_apart_what_a_bfloat16_head_cannot(tiny_model: str) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    rng = np.random.default_rng(3)
+    prompts = rng.integers(2, 300, (600, 12)).tolist()
+    backend = TransformersBackend(model=tiny_model, dtype="bfloat16")
+    ours = backend.next_token_logprobs(prompts, [5]).logprobs[:, 0]
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16).eval()
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor(prompts)).logits[:, -1]
+    assert len(np.unique(logits[:, 5].float().numpy())) < 500
+    assert len(np.unique(ours)) == 600
+    theirs = logits.float().log_softmax(-1)[:, 5].numpy()
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.3)
+
+
 def test_the_fingerprint_follows_the_weights(tmp_path: Path) -> None:
     one = make_model(tmp_path / "a", seed=0)
     same = make_model(tmp_path / "b", seed=0)

@@ -42,6 +42,15 @@ def test_overrides_replace_and_add(pipeline_file: Path) -> None:
     assert pipeline.corpus.text_column == "a=b"
 
 
+def test_one_scorer_may_stand_there_twice_and_be_selected_by(pipeline_file: Path) -> None:
+    twice = "score.base={scorer: perplexity, model: demo, window: 64}"
+    band = "select={by: base, method: band, part: middle, column: bits_per_byte}"
+    pipeline = load_pipeline(pipeline_file, (twice, band))
+    assert [pipeline.scorer(key) for key in ("perplexity", "base")] == ["perplexity"] * 2
+    assert pipeline.score["base"].options == {"model": "demo", "window": 64}
+    assert pipeline.select.options == {"part": "middle"}
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -57,6 +66,9 @@ def test_overrides_replace_and_add(pipeline_file: Path) -> None:
         ("build.tokens=lots", "'lotstok' is not a budget|'lots' is not a budget"),
         ("select.method=topk", "Did you mean 'top-k'"),
         ("select.budget=75pct", "'75pct' is not a budget"),
+        ("score.mine={scorer: perplexitee}", "Did you mean 'perplexity'"),
+        ("select={by: perplexity, part: middle}", "top-k has no option 'part'"),
+        ("select={by: perplexity, method: band, part: best}", "select.part: Input should be 'low"),
         ("select.sizes_from=nope", "select.sizes_from is 'nope', not among the scorers"),
         ("select={by: density, method: top-k}", "top-k does not go with the scores of density"),
         ("mix.proxy.stpes=9", "A proxy has no option 'stpes'. Did you mean 'steps'"),
