@@ -53,8 +53,9 @@ class AskLLM(Question):
             texts: n documents.
 
         Returns:
-            value: P(yes), float64[n] in [0, 1]; NaN for empty documents, and ("not_reported")
-            where the engine reports its likeliest tokens only and "yes" is none of them. extra:
+            value: P(yes), float64[n] in [0, 1]; NaN for empty documents, where the engine reports
+            its likeliest tokens only and "yes" is none of them ("not_reported"), and where the
+            model's numbers overflow ("not_finite"). extra:
             ``log_p_no`` (float64, nats), ``p_yes_of_yes_no`` (float64: P(yes) / (P(yes) + P(no))),
             ``n_tokens`` (int32: of the whole document), ``truncated`` (bool) and
             ``missing_mass`` (float64: probability of all that the engine did not report).
@@ -68,10 +69,7 @@ class AskLLM(Question):
         """What `score` returns, from what `prepare` made of the texts."""
         answers = self._ask(prepared)
         log_yes, log_no = answers.logprobs.T
-        reasons = [
-            "not_reported" if why is None and np.isnan(logprob) else why
-            for why, logprob in zip(answers.reasons, log_yes, strict=True)
-        ]
+        reasons = answers.explain(~np.isnan(log_yes))
         extra = {
             "log_p_no": log_no,
             "p_yes_of_yes_no": 1 / (1 + np.exp(log_no - log_yes)),

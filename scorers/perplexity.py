@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .backends import Backend, TransformersBackend
+from .backends.fingerprint import fingerprint
 from .base import Scored, reason_for_empty
 from .tokenizer import Tokenizer
 
@@ -139,7 +140,8 @@ class Perplexity:
             texts: n documents.
 
         Returns:
-            value: float64[n], nats per token, >= 0; NaN for empty documents. extra: ``n_tokens``
+            value: float64[n], nats per token, >= 0; NaN for empty documents, and where the model's
+            numbers overflow ("not_finite"). extra: ``n_tokens``
             (int32, the BOS not counted) and ``bits_per_byte`` (float64), which compares across
             tokenizers.
         """
@@ -169,13 +171,17 @@ class Perplexity:
         nll = np.zeros(len(prepared.reasons))
         for owner, piece, found in zip(prepared.owners, prepared.pieces, logprobs, strict=True):
             nll[owner] -= found[len(found) - piece.n_scored :].sum()
-        nll[[why is not None for why in prepared.reasons]] = np.nan
+        reasons = [
+            "not_finite" if why is None and np.isnan(nats) else why
+            for why, nats in zip(prepared.reasons, nll, strict=True)
+        ]
+        nll[[why is not None for why in reasons]] = np.nan
         extra = {
             "n_tokens": prepared.n_tokens,
             "bits_per_byte": nll / math.log(2) / np.maximum(prepared.n_bytes, 1),
         }
         value = nll / np.maximum(prepared.n_tokens, 1)
-        return Scored(value=value, reason=list(prepared.reasons), extra=extra)
+        return Scored(value=value, reason=reasons, extra=extra)
 
     def config(self) -> dict[str, Any]:
         """Everything that decides a score."""
@@ -185,6 +191,7 @@ class Perplexity:
             "context": context,
             "full_last_window": self.full_last_window,
             "prefix_id": self._tokenizer.prefix_id,
+            "tokenizer": fingerprint(self.model),
             **self._backend.config(),
         }
 

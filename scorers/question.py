@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .backends import Backend, NextToken, TransformersBackend
+from .backends.fingerprint import fingerprint
 from .base import FloatArray, reason_for_empty
 from .prompts import AssembledPrompt, PromptTemplate, Truncation
 from .tokenizer import Tokenizer
@@ -44,6 +46,18 @@ class Answers:
     reasons: list[str | None]
     logprobs: FloatArray
     columns: dict[str, np.ndarray]
+
+    def explain(self, known: NDArray[np.bool]) -> list[str | None]:
+        """Reasons, completed where what a score needs is not known, bool[n].
+
+        "not_reported" from an engine that tells its likeliest tokens only; "not_finite" from one
+        that tells everything, whose numbers overflowed.
+        """
+        silent = self.columns["missing_mass"] > 0
+        return [
+            ("not_reported" if unheard else "not_finite") if why is None and not told else why
+            for why, told, unheard in zip(self.reasons, known, silent, strict=True)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +114,7 @@ class Question(ABC):
             "max_tokens": self._template.max_tokens,
             "truncation": self.truncation,
             "chat": self.chat,
+            "tokenizer": fingerprint(self.model),
             **self._backend.config(),
         }
 

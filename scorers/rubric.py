@@ -68,10 +68,7 @@ class Rubric(Question):
         answers = self._ask(prepared)
         told = ~np.isnan(answers.logprobs)
         p = np.exp(np.where(told, answers.logprobs, -np.inf))
-        reasons = [
-            "not_reported" if why is None and not row.any() else why
-            for why, row in zip(answers.reasons, told, strict=True)
-        ]
+        reasons = answers.explain(np.asarray(told.any(axis=1)))
         p[[why is not None for why in reasons]] = np.nan
         value = p @ np.arange(self.points + 1.0)
         answered = p.sum(axis=1)

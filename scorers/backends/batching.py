@@ -27,8 +27,8 @@ class TokenBudget:
         """Do work on items in batches, longest first, so that too large a batch shows at once.
 
         An item longer than the budget is a batch of its own. Ties keep their order. Where a batch
-        runs out of memory, the budget becomes half of what that batch held, for good, and its
-        items are tried again.
+        runs out of memory, the budget becomes half of what that batch held, and its items are
+        tried again.
 
         Args:
             lengths: of the items, in tokens.
@@ -60,6 +60,6 @@ class TokenBudget:
                         f"a smaller 'max_tokens' or 'window', or a smaller model. {error}"
                     ) from error
                 self.tokens = len(batch) * longest // 2
-                _log.warning("Out of memory: batches hold %d tokens from now on.", self.tokens)
+                _log.warning("Out of memory: the next batches hold %d tokens.", self.tokens)
                 continue
             done += len(batch)

@@ -114,7 +114,7 @@ def next_token(
         if token is not None:
             known[token] = value
     found = [known.get(token, math.nan) for token in token_ids]
-    if not any(math.isnan(value) for value in found):
+    if exact and not any(math.isnan(value) for value in found):
         return found, 0.0
     if exact:
         raise ReplyError(

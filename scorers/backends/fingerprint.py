@@ -8,7 +8,7 @@ from pathlib import Path
 
 import xxhash
 
-_DECIDES = (".safetensors", ".bin", ".json", ".model", ".txt", ".jinja", ".py")
+_DECIDES = (".safetensors", ".bin", ".json", ".model", ".txt", ".jinja", ".py", ".tiktoken")
 _COMMIT = re.compile(r"/snapshots/([0-9a-f]{40})/")
 
 

@@ -23,7 +23,7 @@ class Float32Head:
     def __init__(self, model: Any) -> None:
         import torch
 
-        layer, config = model.get_output_embeddings(), model.config
+        layer, config = model.get_output_embeddings(), model.config.get_text_config()
         weight = layer.weight.detach()
         self._sixteen_bit = weight.is_cuda and weight.dtype in (torch.bfloat16, torch.float16)
         self.weight = weight if self._sixteen_bit else weight.float()

@@ -13,7 +13,6 @@ import numpy as np
 from ..base import FloatArray
 from .base import NextToken
 from .completions import Vocabulary, choices, echoed, first_token, next_token
-from .fingerprint import fingerprint
 from .json_api import JsonApi
 from .server_errors import RejectedError, ServerError
 
@@ -24,7 +23,13 @@ _REQUEST_TOKENS = 8192
 _MAX_EXACT_IDS = 128
 """What vLLM takes as ``logprob_token_ids``."""
 _PROBE_IDS = (1, 2, 3)
-_LEAST = {"context": 2, "top_logprobs": 1, "prompts_per_request": 1, "concurrency": 1, "retries": 0}
+_LEAST = {
+    "server_context": 2,
+    "top_logprobs": 1,
+    "prompts_per_request": 1,
+    "concurrency": 1,
+    "retries": 0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +42,18 @@ class OpenAIBackend:
     it can be at most. A token that a server names by text alone counts only where no other token
     of the vocabulary reads the same.
 
+    The head's precision is the server's: start vLLM with
+    ``--hf-overrides '{"head_dtype": "float32"}'``, or its scores come in a few thousand steps.
+    How a server batches is its own affair too, so a run that was stopped and goes on may differ
+    from an undisturbed one by rounding.
+
     Attributes:
         model: directory or hub name whose tokenizer made the ids; it must be the served model's.
         base_url: address of the API, such as ``http://localhost:8000/v1``.
         served_model: name of the model at the server; None: ``model`` where the server lists it,
             else the only one it lists.
         api_key_env: name of the environment variable that holds the key, if one is needed.
-        context: the server's context in tokens, where ``/models`` does not say it
+        server_context: the server's context in tokens, where ``/models`` does not say it
             (``max_model_len``); a smaller one counts anyway.
         top_logprobs: tokens asked for where the server does not take ids; servers differ in how
             many they grant (vLLM 20, OpenAI 5).
@@ -70,7 +80,7 @@ class OpenAIBackend:
     base_url: str
     served_model: str | None = None
     api_key_env: str = "OPENAI_API_KEY"
-    context: int | None = None
+    server_context: int | None = None
     top_logprobs: int = 20
     prompts_per_request: int = 16
     concurrency: int = 32
@@ -95,20 +105,20 @@ class OpenAIBackend:
     @property
     def max_length(self) -> int:
         """One less than the server's context, which must hold the token after the prompt too."""
-        known = [int(n) for n in (self._served.get("max_model_len"), self.context) if n]
+        known = [int(n) for n in (self._served.get("max_model_len"), self.server_context) if n]
         if not known:
             raise ServerError(
                 f"{self._api.base_url}/models does not say how long a prompt may be "
-                f"('max_model_len'). Give 'context', the tokens the server was started with."
+                f"('max_model_len'). Give 'server_context', the tokens the server was started with."
             )
         return min(known) - 1
 
     def config(self) -> dict[str, Any]:
-        """The model's name at the server, the tokenizer's fingerprint and the tokens asked for."""
+        """The model's name at the server, and whether and how many tokens it tells."""
         return {
             "backend": self.name,
             "model": self._served["id"],
-            "tokenizer": fingerprint(self.model),
+            "exact": self._dialect.exact,
             "top_logprobs": self.top_logprobs,
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -115,6 +116,8 @@ def load(
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+    if compiled and config.is_encoder_decoder:
+        raise ValueError(f"{name} is an encoder-decoder model: 'compile' is for causal ones.")
     kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     raw = kind.from_pretrained(
         name, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
@@ -139,8 +142,9 @@ def load(
 
 def context_of(config: Any) -> int:
     """The longest sequence a model was built for, in tokens; 2,048 where it does not say."""
+    text = config.get_text_config()
     named = ("max_position_embeddings", "n_positions")
-    return next((int(n) for key in named if (n := getattr(config, key, None))), 2048)
+    return next((int(n) for key in named if (n := getattr(text, key, None))), 2048)
 
 
 def check_head(raw: Any, model: TorchModel, device: str) -> None:
@@ -160,6 +164,11 @@ def check_head(raw: Any, model: TorchModel, device: str) -> None:
         theirs = raw(**asked).logits[:, -1].float().log_softmax(-1)
         ours = model.head.logits(model.last_states(ids.tolist())).log_softmax(-1)
     worst = (theirs - ours).abs().max().item()
+    if math.isnan(worst):
+        raise ValueError(
+            f"{type(raw).__name__} yields numbers that are none in {raw.dtype}: it overflows. Use "
+            f"bfloat16 or float32."
+        )
     if worst > (1e-3 if raw.dtype == torch.float32 else 0.5):
         raise ValueError(
             f"{type(raw).__name__} changes its logits after the head in an unknown way "

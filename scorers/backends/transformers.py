@@ -35,7 +35,8 @@ class TransformersBackend:
             bfloat16 on CUDA. The head is computed in float32 always, see `Float32Head`.
         device: "cpu", "cuda", "cuda:1", …; "auto" takes a GPU where there is one.
         batch_tokens: padded tokens in one batch; None: 2,048 on a CPU, 16,384 on a GPU. Where
-            memory runs out it is halved, and the batch tried again.
+            memory runs out it is halved, and the batch tried again; the next call starts with
+            the whole again, so that what a call returns does not depend on those before it.
         compile: run the body through `torch.compile`: a minute at the start, for gains that
             depend on model and machine. Causal models only.
         trust_remote_code: run Python code that comes with the model. Off unless asked for.
@@ -69,8 +70,9 @@ class TransformersBackend:
 
     @property
     def padded_tokens(self) -> int:
-        """Padded tokens in a batch by now: fewer than at the start where memory ran out."""
-        return self._budget.tokens
+        """Padded tokens in a batch, unless memory runs out."""
+        default = _CPU_BATCH_TOKENS if self._device == "cpu" else _GPU_BATCH_TOKENS
+        return self.batch_tokens or default
 
     def config(self) -> dict[str, Any]:
         """The model's fingerprint and the dtype it runs in."""
@@ -128,13 +130,9 @@ class TransformersBackend:
 
         found: list[tuple[list[int], Any]] = []
         with torch.inference_mode():
-            self._budget.run(lengths, lambda b: found.append((b, logprobs(b))), _out_of_memory)
-        return [(batch, piece.double().cpu().numpy()) for batch, piece in found]
-
-    @cached_property
-    def _budget(self) -> TokenBudget:
-        default = _CPU_BATCH_TOKENS if self._device == "cpu" else _GPU_BATCH_TOKENS
-        return TokenBudget(self.batch_tokens or default)
+            budget = TokenBudget(self.padded_tokens)
+            budget.run(lengths, lambda b: found.append((b, logprobs(b))), _out_of_memory)
+        return [(batch, piece.cpu().double().numpy()) for batch, piece in found]
 
     @cached_property
     def _device(self) -> str:
@@ -172,4 +170,4 @@ def _out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError):
         torch.cuda.empty_cache()
         return True
-    return "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -119,6 +119,7 @@ class VLLMBackend:
         Starts no engine, but fails where vLLM or the model is missing.
         """
         _ = self._model_config
+        self._check_engine_args()
         return {
             "backend": self.name,
             "model": fingerprint(self.model),
@@ -183,7 +184,9 @@ class VLLMBackend:
     def _by_prompt(self, sequences: Sequence[Sequence[int]]) -> Iterator[FloatArray]:
         """By the prompt's own log-probabilities, from an engine that takes no ids."""
         request = _request(prompt_logprobs=0, flat_logprobs=True)
-        for sequence, answer in zip(sequences, self._ask(sequences, [request] * len(sequences)), strict=True):
+        for sequence, answer in zip(
+            sequences, self._ask(sequences, [request] * len(sequences)), strict=True
+        ):
             flat = answer.prompt_logprobs
             _check(list(flat.token_ids) == list(sequence[1:]))
             yield np.array(flat.logprobs)
@@ -226,6 +229,16 @@ class VLLMBackend:
                 f"Name a causal one."
             )
         return config
+
+    def _check_engine_args(self) -> None:
+        from vllm.engine.arg_utils import EngineArgs
+
+        known = {field.name for field in fields(EngineArgs)}
+        if unknown := sorted(set(self.engine_args) - known):
+            raise ValueError(
+                f"vLLM has no engine argument {unknown[0]!r}; 'engine_args' are those of vllm.LLM, "
+                f"such as max_model_len or tensor_parallel_size."
+            )
 
     @cached_property
     def _on_cpu(self) -> bool:

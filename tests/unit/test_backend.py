@@ -12,7 +12,7 @@ import pytest
 from scorers.backends import TransformersBackend
 from scorers.backends.batching import TokenBudget
 from scorers.backends.fingerprint import fingerprint
-from scorers.backends.torch_models import CausalModel
+from scorers.backends.torch_models import CausalModel, context_of
 from tests.tiny import make_model
 
 
@@ -33,7 +33,7 @@ def test_an_item_over_the_budget_is_a_batch_of_its_own() -> None:
     assert batches_of([500, 3], 100) == [[0], [1]]
 
 
-def test_out_of_memory_makes_batches_smaller_for_good(
+def test_out_of_memory_makes_batches_smaller(
     tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
@@ -51,12 +51,15 @@ def test_out_of_memory_makes_batches_smaller_for_good(
 
     monkeypatch.setattr(CausalModel, "all_states", small_memory)
     backend = TransformersBackend(model=tiny_model, batch_tokens=3000)
-    for found, wanted in zip(backend.sequence_logprobs(prompts), expected, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+    found = backend.sequence_logprobs(prompts)
+    for ours, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-5)
     n_failed = sum(n > 400 for n in tried)
     assert 0 < n_failed < 5
-    backend.sequence_logprobs(prompts)
-    assert sum(n > 400 for n in tried) == n_failed  # remembered
+    again = backend.sequence_logprobs(prompts)
+    assert sum(n > 400 for n in tried) == 2 * n_failed  # a call depends on none before it
+    for one, other in zip(again, found, strict=True):
+        assert one.tobytes() == other.tobytes()
     monkeypatch.setattr(CausalModel, "all_states", lambda *_: small_memory(*_)[:0])
     with pytest.raises(RuntimeError, match=r"single sequence of 449 tokens does not fit"):
         backend.sequence_logprobs([[5] * 450])
@@ -141,3 +144,63 @@ def test_bad_arguments() -> None:
         TransformersBackend(model="x", dtype="int8")
     with pytest.raises(ValueError, match="'batch_tokens' of TransformersBackend"):
         TransformersBackend(model="x", batch_tokens=0)
+
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "gemma2": {"final_logit_softcapping": 3.0, "head_dim": 8},
+    "granite": {"logits_scaling": 3.0},
+    "cohere": {"logit_scale": 0.3, "pad_token_id": 0},
+    "phi": {},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_that_scale_cap_or_shift_their_logits(family: str, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model(
+        family,
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=64,
+        initializer_range=0.3,
+        bos_token_id=0,
+        eos_token_id=1,
+        **FAMILIES[family],
+    )
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    if family == "phi":
+        torch.nn.init.normal_(model.lm_head.bias)
+    model.save_pretrained(tmp_path)
+    backend = TransformersBackend(model=str(tmp_path))
+    ids = np.random.default_rng(0).integers(2, 300, 20).tolist()
+    with torch.inference_mode():
+        expected = model(input_ids=torch.tensor([ids])).logits[0].double().log_softmax(-1)
+    found = backend.next_token_logprobs([ids], [5, 9]).logprobs[0]
+    np.testing.assert_allclose(found, expected[-1, [5, 9]], rtol=0, atol=1e-5)
+    (told,) = backend.sequence_logprobs([ids])
+    np.testing.assert_allclose(told, expected[np.arange(19), ids[1:]], rtol=0, atol=1e-5)
+
+
+def test_a_model_that_overflows_is_refused(tiny_model: str, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    model.model.norm.weight.data *= float("nan")
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="it overflows"):
+        _ = TransformersBackend(model=str(tmp_path)).max_length
+
+
+def test_the_context_of_a_model_whose_text_part_is_nested(tiny_model: str) -> None:
+    from transformers import AutoConfig
+
+    assert context_of(AutoConfig.for_model("gemma3")) == 131_072
+    assert context_of(AutoConfig.for_model("gpt2")) == 1024
+    assert context_of(AutoConfig.from_pretrained(tiny_model)) == 256

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import pickle
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -87,7 +90,8 @@ def test_next_tokens_equal_transformers(
     )
     expected = truth.next_token_logprobs(PROMPTS, ANSWERS).logprobs
     np.testing.assert_allclose(found.logprobs, expected, rtol=0, atol=1e-6)
-    np.testing.assert_array_equal(found.missing_mass, 0.0)
+    most = 1.0 if dialect in ("text", "strict") else 1e-5  # a text may be that of several tokens
+    assert ((found.missing_mass >= 0) & (found.missing_mass <= most)).all()
 
 
 @pytest.mark.parametrize("dialect", ["vllm", "vllm-ids", "text", "strict"])
@@ -183,7 +187,8 @@ def test_what_a_text_may_be_is_not_told(tiny_model: str) -> None:
     assert math.isnan(told[0])
     assert told[1] == math.log(0.3)
     assert missing == pytest.approx(0.7)
-    assert next_token(choice, [lazy], vocabulary, exact=False) == ([math.log(0.3)], 0.0)
+    told, missing = next_token(choice, [lazy], vocabulary, exact=False)
+    assert (told, missing) == ([math.log(0.3)], pytest.approx(0.7))
 
 
 @pytest.mark.parametrize(("dialect", "logprobs"), [("vllm", 0), ("text", 1)])
@@ -361,19 +366,14 @@ def test_the_first_error_drops_the_requests_in_flight(server: Behaviour, tiny_mo
     assert len(server.requests) < 10
 
 
-def test_an_interrupt_drops_the_requests_in_flight(
-    server: Behaviour, tiny_model: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupt_drops_the_requests_in_flight(server: Behaviour, tiny_model: str) -> None:
     served = backend(server, tiny_model, concurrency=4)
     assert served._dialect.exact
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("scorers.backends.openai.choices", interrupt)
-    server.faults.extend(["hang", "hang", None, "hang"])
+    server.faults.extend(["hang"] * 4)
+    interrupt = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
+        interrupt.start()
         served.next_token_logprobs(PROMPTS * 8, ANSWERS)
     assert time.monotonic() - started < 5
 
@@ -527,11 +527,11 @@ def test_a_model_dropped_since_is_an_error(server: Behaviour, tiny_model: str) -
 
 def test_max_length_leaves_room_for_the_next_token(server: Behaviour, tiny_model: str) -> None:
     assert backend(server, tiny_model).max_length == 255
-    assert backend(server, tiny_model, context=100).max_length == 99
-    assert backend(server, tiny_model, context=1000).max_length == 255
+    assert backend(server, tiny_model, server_context=100).max_length == 99
+    assert backend(server, tiny_model, server_context=1000).max_length == 255
     server.models = [{"id": "llama.cpp"}]
-    assert backend(server, tiny_model, context=1000).max_length == 999
-    with pytest.raises(ServerError, match="Give 'context'"):
+    assert backend(server, tiny_model, server_context=1000).max_length == 999
+    with pytest.raises(ServerError, match="Give 'server_context'"):
         _ = backend(server, tiny_model).max_length
 
 
@@ -568,7 +568,7 @@ def test_config_is_plain_and_names_no_address(server: Behaviour, tiny_model: str
     assert config == {
         "backend": "openai",
         "model": MODEL_NAME,
-        "tokenizer": config["tokenizer"],
+        "exact": True,
         "top_logprobs": 20,
     }
     assert json.loads(json.dumps(config)) == config
@@ -584,7 +584,7 @@ def test_config_is_plain_and_names_no_address(server: Behaviour, tiny_model: str
         ({"prompts_per_request": 0}, "'prompts_per_request'"),
         ({"concurrency": 0}, "'concurrency'"),
         ({"retries": -1}, "'retries'"),
-        ({"context": 1}, "'context' of OpenAIBackend must be >= 2"),
+        ({"server_context": 1}, "'server_context' of OpenAIBackend must be >= 2"),
         ({"timeout": 0}, "'timeout' of OpenAIBackend must be positive"),
         ({"timeout": math.nan}, "'timeout'"),
     ],

@@ -27,6 +27,29 @@ def test_each_token_is_predicted_exactly_once(n: int, length: int, data: st.Data
         assert w.ids == sorted(w.ids)
 
 
+def test_a_full_last_window_reaches_back() -> None:
+    cut = windows(range(1, 10), prefix=0, length=5, context=1, full_last=True)
+    assert [(w.ids, w.n_scored) for w in cut] == [
+        ([0, 1, 2, 3, 4], 4),
+        ([4, 5, 6, 7, 8], 4),
+        ([5, 6, 7, 8, 9], 1),
+    ]
+    short = windows(range(1, 4), prefix=0, length=5, context=1, full_last=True)
+    assert [(w.ids, w.n_scored) for w in short] == [([0, 1, 2, 3], 3)]
+
+
+@given(n=st.integers(0, 60), length=st.integers(2, 12), data=st.data())
+def test_full_last_windows_predict_each_token_once(
+    n: int, length: int, data: st.DataObject
+) -> None:
+    context = data.draw(st.integers(1, length - 1))
+    tokens = list(range(1, n + 1))
+    cut = windows(tokens, prefix=0, length=length, context=context, full_last=True)
+    assert [t for w in cut for t in w.ids[len(w.ids) - w.n_scored :]] == tokens
+    assert all(len(w.ids) == length for w in cut[1:])
+    assert all(len(w.ids) - w.n_scored >= context for w in cut[1:])
+
+
 def test_context_out_of_range() -> None:
     with pytest.raises(ValueError, match=r"'context' of windows must be in \[1, length=4\)"):
         windows([1], prefix=0, length=4, context=4)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scorers import AskLLM, Rubric
+from scorers import AskLLM, Perplexity, Rubric
 from scorers.backends import NextToken
 from scorers.base import FloatArray
 from scorers.prompts import OMISSION, PROMPTS, SLOT, PromptTemplate
@@ -66,6 +66,19 @@ def test_what_an_engine_does_not_tell_is_never_guessed(tiny_model: str) -> None:
     only_yes = AskLLM(model=tiny_model, backend=Told({yes: 0.5}, missing=0.125)).score(["x"])
     assert (only_yes.value[0], only_yes.reason) == (0.5, [None])
     assert np.isnan(only_yes.extra["log_p_no"][0])
+
+
+def test_numbers_that_overflow_are_no_scores(tiny_model: str) -> None:
+    class Overflows(Told):
+        def sequence_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
+            return [np.full(len(s) - 1, np.nan) for s in sequences]
+
+    backend = Overflows({}, missing=0.0)
+    for scorer in (AskLLM, Rubric, Perplexity):
+        assert scorer(model=tiny_model, backend=backend).score(["x", ""]).reason == [
+            "not_finite",
+            "empty",
+        ]
 
 
 def test_a_rating_is_the_expectation(tiny_model: str) -> None:

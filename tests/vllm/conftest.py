@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -88,6 +89,7 @@ def serve(vllm_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         *[sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", vllm_model],
         *["--host", "127.0.0.1", "--port", str(port), "--dtype", "bfloat16", "--enforce-eager"],
         *["--kv-cache-memory-bytes", str(SMALL["kv_cache_memory_bytes"])],
+        *["--hf-overrides", json.dumps({"head_dtype": "float32"})],
     ]
     with log.open("wb") as stream:
         server = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)

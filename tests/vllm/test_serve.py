@@ -1,4 +1,4 @@
-"""A real ``vllm serve``: the numbers of transformers, but for bfloat16, over HTTP."""
+"""A real vLLM server in bfloat16: the numbers of transformers in bfloat16, over HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def served(serve: str, vllm_model: str) -> OpenAIBackend:
 
 @pytest.fixture(scope="module")
 def truth(vllm_model: str) -> TransformersBackend:
-    return TransformersBackend(model=vllm_model)
+    return TransformersBackend(model=vllm_model, dtype="bfloat16")
 
 
 def test_the_answers_are_told_exactly(served: OpenAIBackend, truth: TransformersBackend) -> None:
@@ -31,6 +31,11 @@ def test_the_answers_are_told_exactly(served: OpenAIBackend, truth: Transformers
     expected = truth.next_token_logprobs(PROMPTS, ANSWERS).logprobs
     np.testing.assert_allclose(found.logprobs, expected, rtol=0, atol=ROUNDING)
     np.testing.assert_array_equal(found.missing_mass, 0.0)
+
+
+def test_a_float32_head_tells_documents_apart(served: OpenAIBackend) -> None:
+    prompts = RNG.integers(2, 300, (500, 12)).tolist()
+    assert len(np.unique(served.next_token_logprobs(prompts, [5]).logprobs)) > 490
 
 
 def test_echoed_prompts(served: OpenAIBackend, truth: TransformersBackend) -> None:
@@ -47,9 +52,13 @@ def test_the_top_without_what_vllm_adds(
     """As other servers answer: tokens by id or by text, and only the likeliest."""
     served = OpenAIBackend(model=vllm_model, base_url=serve)
     served.__dict__["_dialect"] = _Dialect(extensions=extensions, exact=False)
-    found = served.next_token_logprobs(PROMPTS, ANSWERS)
-    expected = truth.next_token_logprobs(PROMPTS, ANSWERS).logprobs
+    likely = truth.next_token_logprobs(PROMPTS[:1], range(2, 300)).logprobs[0].argsort()[-3:] + 2
+    answers = [*ANSWERS, *likely.tolist()]
+    found = served.next_token_logprobs(PROMPTS, answers)
+    expected = truth.next_token_logprobs(PROMPTS, answers).logprobs
     told = ~np.isnan(found.logprobs)
+    assert told.any()
+    assert not told.all()
     np.testing.assert_allclose(found.logprobs[told], expected[told], rtol=0, atol=ROUNDING)
     rest = np.where(told, 0.0, np.exp(expected)).sum(1)
     assert (rest <= found.missing_mass + ROUNDING).all()
