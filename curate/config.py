@@ -13,6 +13,7 @@ from .errors import ConfigError
 from .registry import find
 from .stages.ordering import make_sampler
 from .stages.proxies import Swarm
+from .tables import check_name
 
 
 class _Strict(BaseModel):
@@ -153,6 +154,7 @@ def load_pipeline(path: str | Path, overrides: tuple[str, ...] = ()) -> Pipeline
 def _check_names(pipeline: Pipeline) -> None:
     """Names, budgets and their fit, before hours of scoring."""
     for key in pipeline.score:
+        check_name(key)
         find("scorers", pipeline.scorer(key))
     section = pipeline.select
     for key in ("by", "sizes_from"):
@@ -165,12 +167,20 @@ def _check_names(pipeline: Pipeline) -> None:
     Swarm.of(**pipeline.mix.proxy)
     Budget.parse(section.budget)
     parse_tokens(pipeline.build.tokens)
-    by_density = pipeline.scorer(section.by) == "density"
-    fits = {"top-k": not by_density, "inverse-propensity": by_density}
+    by = pipeline.scorer(section.by)
+    # One that is fitted first says no direction here; what it becomes is known after the fit alone.
+    better = getattr(find("scorers", by), "higher_is_better", None)
+    fits = {"top-k": better is not None, "inverse-propensity": by == "density"}
+    if section.column is not None and section.method in fits:
+        raise ConfigError(
+            f"select.method {section.method} does not go with select.column: it reads the scores "
+            f"themselves. Use band or random, or leave select.column out."
+        )
     if not fits.get(section.method, True):
         raise ConfigError(
             f"select.method {section.method} does not go with the scores of {section.by}: "
-            f"inverse-propensity needs density, and density needs inverse-propensity or random."
+            f"inverse-propensity needs density, and top-k needs scores of which one end is "
+            f"better. Band and random take any."
         )
 
 

@@ -2,7 +2,7 @@
 
 The only place that knows them. A class is imported when it is asked for, so that listing names
 costs nothing. Other packages add theirs through the entry point groups `curate.scorers`,
-`curate.samplers` and `curate.laws`.
+`curate.backends`, `curate.samplers` and `curate.laws`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def resolve_prompt(prompt: str) -> str:
     if SLOT in prompt:
         return prompt
     try:
-        return Path(prompt).read_text(encoding="utf-8")
+        return Path(prompt).read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{prompt!r} is neither a prompt nor a file with one. {did_you_mean(prompt, PROMPTS)}"
@@ -118,11 +118,15 @@ _RESOLVE: dict[str, Callable[[str], Any]] = {
 }
 
 
+_SHARED = ("model", "trust_remote_code")
+"""Options that a scorer and its backend both read; any other name is one's or the other's."""
+
+
 def make_scorer(name: str, **options: Any) -> Any:
     """A scorer from plain options, among them those of its backend, where it has one.
 
-    ``backend`` is a name; ``engine_args`` holds further options of the backend, and what a
-    backend with ``engine_args`` of its own does not know is handed on to the engine.
+    ``backend`` is a name; ``engine_args`` holds further options of the backend, by name, and what
+    a backend with ``engine_args`` of its own does not know is handed on to the engine.
 
     Raises:
         ConfigError: no such scorer, an option it does not have, or one out of range.
@@ -158,14 +162,23 @@ def _with_backend(name: str, scorer: Any, options: dict[str, Any]) -> dict[str, 
     theirs = _options(backend)
     mine = {k: v for k, v in options.items() if k in known and k != "backend"}
     others = {k: v for k, v in options.items() if k not in known and k != "engine_args"}
-    others |= {k: v for k, v in mine.items() if k in theirs}  # the model, which both read
-    handed_on: dict[str, Any] = {}
-    for option, value in options.get("engine_args", {}).items():
-        (others if option in theirs or "engine_args" not in theirs else handed_on)[option] = value
-    if handed_on:
-        others["engine_args"] = handed_on
+    others |= {k: mine[k] for k in _SHARED if k in mine and k in theirs}
+    engine_args = options.get("engine_args", {})
+    by_name = isinstance(engine_args, Mapping) and all(isinstance(k, str) for k in engine_args)
+    if not by_name:
+        raise ConfigError(
+            f"'engine_args' of {name} must hold options by name, such as "
+            f"{{max_model_len: 4096}}. Got {engine_args!r}."
+        )
     _check(name, mine, known)
-    _check(f"{name} on {backend_name}", others, theirs, also=known)
+    where = f"{name} on {backend_name}"
+    if "engine_args" in theirs:
+        handed_on = {k: v for k, v in engine_args.items() if k not in theirs}
+        others |= {"engine_args": handed_on} if handed_on else {}
+    else:
+        _check_known(where, engine_args, theirs)
+    others |= {k: v for k, v in engine_args.items() if k in theirs}
+    _check(where, others, theirs, also=known)
     return {**mine, "backend": backend(**others)}
 
 
@@ -187,9 +200,17 @@ def _check(
     name: str, given: Iterable[str], known: dict[str, bool], also: Iterable[str] = ()
 ) -> None:
     given = set(given)
-    for option in sorted(given - set(known)):
-        hint = did_you_mean(option, [*known, *(o for o in also if o not in known)])
-        raise ConfigError(f"{name} has no option {option!r}. {hint}")
+    _check_known(name, given, known, also)
     for option, needed in known.items():
         if needed and option not in given:
-            raise ConfigError(f"{name} needs the option {option!r}.")
+            flag = f"--{option.replace('_', '-')}"
+            raise ConfigError(f"{name} needs the option {option!r} ({flag}).")
+
+
+def _check_known(
+    name: str, given: Iterable[str], known: Iterable[str], also: Iterable[str] = ()
+) -> None:
+    known = list(known)
+    for option in sorted(set(given) - set(known)):
+        hint = did_you_mean(option, [*known, *(o for o in also if o not in known)])
+        raise ConfigError(f"{name} has no option {option!r}. {hint}")

@@ -29,6 +29,8 @@ from .readers import Batch
 
 CONFIG = "_config.json"
 REPORT = "_report.json"
+DATASET_COLUMNS = ("id", "text", "domain", "shard", "row", "key", "epoch", "inclusion")
+"""Columns that every dataset has; scores stand beside them under the names of their tables."""
 _PARTS = ".parts"
 _METADATA = b"curate"
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -246,6 +248,24 @@ def _joined(parts: Sequence[pa.Table]) -> pa.Table:
         )
         return score_table(nothing, np.empty(0), [], {})
     return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+
+
+def check_name(name: str) -> None:
+    """Whether score tables may have this name: of a directory, and of a column of the dataset.
+
+    Raises:
+        ConfigError: they may not; says why.
+    """
+    if not name or Path(name).name != name or name.startswith((".", "_")):
+        raise ConfigError(
+            f"The name of score tables must be one directory's, without a slash and not starting "
+            f"with a dot or an underscore. Got {name!r}. Give another --name."
+        )
+    if name in DATASET_COLUMNS:
+        raise ConfigError(
+            f"Score tables cannot be named {name!r}: every dataset has a column of that name, "
+            f"which the scores would replace. Give another --name."
+        )
 
 
 def table_path(root: Path, shard_name: str) -> Path:

@@ -31,7 +31,7 @@ def command() -> None:
 _chunk_rows = click.option(
     "--chunk-rows", default=1024, show_default=True, help="Documents in one checkpoint."
 )
-_name = click.option("--name", help="Of the directory below --out.  [default: the scorer's]")
+_name = click.option("--name", help="Of the tables, a directory in --out.  [default: the scorer's]")
 _trust_remote_code = click.option(
     "--trust-remote-code", is_flag=True, help="Run code that comes with a model or tokenizer."
 )
@@ -64,7 +64,9 @@ _asks_a_model = _several(
     ),
     click.option("--dtype", help="auto, float32, bfloat16 or float16.  [default: auto]"),
     click.option("--device", help="cpu, cuda, cuda:1 … (transformers).  [default: auto]"),
-    click.option("--batch-tokens", type=int, help="In a batch (transformers).  [default: auto]"),
+    click.option(
+        "--batch-tokens", type=int, help="Padded tokens in a batch (transformers).  [default: auto]"
+    ),
     click.option("--base-url", help="Of the server (openai), e.g. http://localhost:8000/v1."),
     click.option(
         "--engine-arg",
@@ -76,12 +78,20 @@ _asks_a_model = _several(
     _trust_remote_code,
     _name,
     click.option("--rater", metavar="K/M", help="Score only what falls to rater K of M."),
-    options.seed,
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(0, 2**32 - 1),
+        help="Of the draw of raters.",
+    ),
     _chunk_rows,
 )
 _asks_a_question = _several(
     click.option(
-        "--prompt", help="ask-llm, instruction-first, rubric, or a file with one {text} slot."
+        "--prompt",
+        help="ask-llm, instruction-first, rubric, or a file with one {text} slot.  "
+        "[default: the scorer's own]",
     ),
     click.option("--max-tokens", default=512, show_default=True, help="Longest prompt."),
     click.option(
@@ -91,8 +101,16 @@ _asks_a_question = _several(
         type=click.Choice(["head", "head-and-tail"]),
         help="What is kept of a passage that does not fit.",
     ),
-    click.option("--variants", is_flag=True, help="Count yes, Yes, YES, each also after a space."),
-    click.option("--chat/--no-chat", default=None, help="Ask in the model's chat format or not."),
+    click.option(
+        "--variants",
+        is_flag=True,
+        help="Count an answer in every surface form that is one token.",
+    ),
+    click.option(
+        "--chat/--no-chat",
+        default=None,
+        help="Ask in the model's chat format or not.  [default: where the model has one]",
+    ),
 )
 
 

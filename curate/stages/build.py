@@ -29,7 +29,7 @@ from ..files import (
     versions,
     write_json,
 )
-from ..tables import REPORT, ScoreStore
+from ..tables import REPORT, ScoreStore, check_name
 from .allocation import Allocation
 from .selection import Selection
 from .spool import Spool
@@ -88,17 +88,18 @@ def build(
         selection: directory of a selection.
         out: local directory.
         request: mixture, size and form.
-        scores: directories of scorers; their scores become columns ``<scorer>``.
+        scores: directories of score tables; each becomes a column with the name of its directory.
 
     Returns:
         The manifest.
 
     Raises:
-        ConfigError: the mixture names a domain of which nothing was kept, or ``out`` holds
-            another dataset.
+        ConfigError: the mixture names a domain of which nothing was kept, two score tables have
+            one name or that of a column every dataset has, or ``out`` holds another dataset.
     """
     chosen = Selection(Path(selection))
     stores = [ScoreStore.open(path) for path in scores]
+    _check_columns(stores)
     target = local_directory(out)
     inputs = {
         "request": vars(request),
@@ -135,6 +136,22 @@ def build(
         }
         write_json(target / MANIFEST, manifest)
     return manifest
+
+
+def _check_columns(stores: Sequence[ScoreStore]) -> None:
+    """Each store has a column to itself; a directory may have another name since it was scored."""
+    holders: dict[str, ScoreStore] = {}
+    for store in stores:
+        try:
+            check_name(store.name)
+        except ConfigError as error:
+            raise ConfigError(f"{store.root}: {error}") from error
+        other = holders.setdefault(store.name, store)
+        if other is not store:
+            raise ConfigError(
+                f"{other.root} and {store.root} would both be the column {store.name!r} of the "
+                f"dataset. Give one of them another --name."
+            )
 
 
 def _report(store: ScoreStore) -> Any:

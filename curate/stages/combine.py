@@ -23,7 +23,7 @@ from ..files import local_directory, only_writer, write_json
 from ..raters import OTHER_RATER
 from ..registry import did_you_mean
 from ..seeds import lots
-from ..tables import REPORT, ScoreStore, ShardWriter
+from ..tables import REPORT, ScoreStore, ShardWriter, check_name
 from .aligned import Aligned, numbers, shard_fingerprint
 from .score import ScoreReport
 
@@ -60,6 +60,9 @@ def combine(
     A document has a score where every rater has one; to blend, where any has. Token counts are
     those of the first rater that counts tokens and has a score for the document.
 
+    Shares of raters (``--rater``) must be of one draw to blend. One may be missing: what falls to
+    it has no score and the reason "no_rater".
+
     Memory: about 32 bytes for each document and rater.
 
     Args:
@@ -72,13 +75,12 @@ def combine(
             seed of `curate score --rater` a blend of complete tables is the same as one of shares.
 
     Raises:
-        ConfigError: tables of different documents, raters that don't go together in this way, or
-            ``out`` holds another combination.
+        ConfigError: tables of different documents, raters that don't go together in this way,
+            shares of different draws, or ``out`` holds another combination.
     """
     if how not in HOW:
         raise ConfigError(f"{how!r} is no way to combine raters. {did_you_mean(how, HOW)}")
-    if not name or Path(name).name != name or name.startswith((".", "_")):
-        raise ConfigError(f"The name of score tables is one directory's. Got {name!r}.")
+    check_name(name)
     aligned = Aligned.open(raters)
     config = {"scorer": name, **_measure(aligned.stores, how), "reading": _reading(aligned.stores)}
     config["config"] = {
@@ -116,12 +118,8 @@ def _combine(aligned: Aligned, store: ScoreStore, how: str, seed: int, report: S
 def _measure(stores: Sequence[ScoreStore], how: str) -> dict[str, Any]:
     """What the combination measures, in which unit and direction."""
     way, column = HOW[how], how.replace("-", "_")
+    _check_shares(stores, how)
     for store in stores:
-        if store.config.get("rater") and not way.blended:
-            raise ConfigError(
-                f"{store.root} holds one rater's share of the documents (--rater), so that no "
-                f"document has the scores of all. Combine shares with blend or blend-rank."
-            )
         if way.ranked and store.config["higher_is_better"] is None:
             raise ConfigError(
                 f"{how} of {store.root}: neither end of {store.config['column']!r} is better."
@@ -139,6 +137,34 @@ def _measure(stores: Sequence[ScoreStore], how: str) -> dict[str, Any]:
                     f"combined: {how}-rank."
                 )
     return {**{key: first[key] for key in keys}, "column": f"{column}_{first['column']}"}
+
+
+def _check_shares(stores: Sequence[ScoreStore], how: str) -> None:
+    """Shares of the documents blend, where each rater of one draw has its own."""
+    # Tables that were combined have no share.
+    shares = [(store, store.config["rater"]) for store in stores if store.config.get("rater")]
+    if not shares:
+        return
+    first, drawn = shares[0]
+    if not HOW[how].blended:
+        raise ConfigError(
+            f"{first.root} holds one rater's share of the documents (--rater), so that no "
+            f"document has the scores of all. Combine shares with blend or blend-rank."
+        )
+    holders: dict[int, ScoreStore] = {}
+    for store, share in shares:
+        if any(share[key] != drawn[key] for key in ("raters", "seed")):
+            raise ConfigError(
+                f"Shares that blend must be of one draw. {first.root} is of {drawn['raters']} "
+                f"raters with seed {drawn['seed']}, {store.root} of {share['raters']} with seed "
+                f"{share['seed']}. Score both with one M in --rater K/M and one --seed."
+            )
+        other = holders.setdefault(share["rater"], store)
+        if other is not store:
+            raise ConfigError(
+                f"{other.root} and {store.root} both hold the share of rater {share['rater']} of "
+                f"{share['raters']}. Combine one share of each rater."
+            )
 
 
 def _reading(stores: Sequence[ScoreStore]) -> Any:

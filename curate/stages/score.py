@@ -21,7 +21,7 @@ from ..errors import BackendError, ConfigError, CorpusError, ShardError
 from ..files import digest, local_directory, only_writer, write_json
 from ..raters import OTHER_RATER, RaterShare
 from ..readers import Batch, read
-from ..tables import REPORT, ScoreStore, ShardWriter, reason_counts, score_table
+from ..tables import REPORT, ScoreStore, ShardWriter, check_name, reason_counts, score_table
 
 Progress = Callable[[str], None]
 
@@ -87,18 +87,22 @@ def score(
         corpus: what to read.
         scorer: one with ``fit`` sees all texts once before it scores.
         out: local directory.
-        name: of the tables; None: the scorer's.
+        name: of the tables (see `curate.tables.check_name`); None: the scorer's.
         rater: score only what falls to this rater; the rest has the reason "other_rater".
         chunk_rows: documents scored together and written as one part.
         progress: told each finished shard.
 
     Raises:
-        ConfigError: ``out`` holds tables of another configuration, or another run writes there.
+        ConfigError: ``out`` holds tables of another configuration, another run writes there, or
+            the tables cannot have this name.
+        BackendError: the scorer failed; says on which shard and rows.
         CorpusError: no shard at all could be read.
     """
     if chunk_rows < 1:
         raise ConfigError(f"'chunk_rows' of score must be at least 1. Got {chunk_rows}.")
-    root = local_directory(out) / (name or scorer.name)
+    name = scorer.name if name is None else name
+    check_name(name)
+    root = local_directory(out) / name
     root.mkdir(exist_ok=True)
     with only_writer(root):
         return _score(corpus, scorer, root, rater, chunk_rows, progress)
@@ -240,7 +244,7 @@ def _prepared(scorer: Scorer, shard: Shard, batch: Batch) -> tuple[Batch, Callab
 def _says_where(scorer: Scorer, shard: Shard, batch: Batch) -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError) as error:
         rows = f"rows {batch.rows[0]} to {batch.rows[-1]}"
         raise BackendError(f"{scorer.name} on {shard.url}, {rows}: {error}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from curate.errors import ConfigError
 from curate.stages.build import BuildRequest, build
 from curate.stages.score import score
 from curate.stages.select import select
+from curate.tables import DATASET_COLUMNS
 from tests.conftest import WriteShard, some_text
 from tests.unit.test_score import Length
 
@@ -74,6 +76,21 @@ def test_shares_counts_and_text(corpus: Corpus, tmp_path: Path) -> None:
     assert all(r["text"] == texts[r["id"]] for r in table)
     assert all(r["length"] == len(r["text"]) for r in table)
     assert all(0 < r["inclusion"] <= 0.81 for r in table)
+
+
+def test_scores_have_a_column_of_their_own(corpus: Corpus, tmp_path: Path) -> None:
+    request = BuildRequest(mixture={"web": 1.0}, tokens=500, shards=1)
+    build(corpus, tmp_path / "sel", tmp_path / "bare", request)
+    assert tuple(rows(tmp_path / "bare").column_names) == DATASET_COLUMNS
+    mine = tmp_path / "scores/length"
+    for name in ("s/length", "text"):  # moved or renamed, as `score` itself would not
+        shutil.copytree(mine, tmp_path / name)
+    with pytest.raises(ConfigError, match=r"/text: .* named 'text': every .* another --name"):
+        build(corpus, tmp_path / "sel", tmp_path / "out", request, scores=[tmp_path / "text"])
+    both = [mine, tmp_path / "s/length"]
+    with pytest.raises(ConfigError, match=r"both be the column 'length' .* another --name"):
+        build(corpus, tmp_path / "sel", tmp_path / "out", request, scores=both)
+    assert not (tmp_path / "out").exists()
 
 
 def test_shards_are_even_shuffled_and_repeatable(corpus: Corpus, tmp_path: Path) -> None:

@@ -178,6 +178,30 @@ def test_shares_blend_to_what_complete_tables_do(corpus: Corpus, tmp_path: Path,
         combine(shares, tmp_path / "out", how="mean")
 
 
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (
+            RaterShare(2, 2),
+            r"one/opinion is of 3 raters with seed 0, .*two/opinion of 2 with seed 0",
+        ),
+        (RaterShare(2, 3, seed=1), r"of 3 raters with seed 0, .*of 3 with seed 1\. .* one --seed"),
+        (RaterShare(1, 3), r"one/opinion and .*two/opinion both hold the share of rater 1 of 3"),
+    ],
+)
+def test_shares_that_are_not_of_one_draw(
+    corpus: Corpus, tmp_path: Path, second: RaterShare, message: str
+) -> None:
+    score(corpus, Opinion(1), tmp_path / "one", rater=RaterShare(1, 3))
+    score(corpus, Opinion(2), tmp_path / "two", rater=second)
+    score(corpus, Opinion(3), tmp_path / "all")
+    one, two, complete = (tmp_path / f"{name}/opinion" for name in ("one", "two", "all"))
+    for how in ("blend", "blend-rank"):
+        with pytest.raises(ConfigError, match=message):
+            combine([complete, one, two], tmp_path / "out", how=how)
+    assert not (tmp_path / "out").exists()
+
+
 def test_again_and_otherwise(raters: list[Path], tmp_path: Path) -> None:
     first = combine(raters, tmp_path / "out", how="mean")
     before = contents(tmp_path / "out")
@@ -262,8 +286,8 @@ def test_raters_that_do_not_go_together(corpus: Corpus, raters: list[Path], tmp_
         ([0, 1], {"how": "men"}, "Did you mean 'mean'"),
         ([0], {}, r"at least 2 directories of score tables\. Got 1"),
         ([0, 1, 0], {}, "is named twice"),
-        ([0, 1], {"name": "a/b"}, "one directory's. Got 'a/b'"),
-        ([0, 1], {"name": ""}, "one directory's. Got ''"),
+        ([0, 1], {"name": "a/b"}, "one directory's, .* Got 'a/b'"),
+        ([0, 1], {"name": "text"}, "cannot be named 'text'"),
     ],
 )
 def test_requests_that_make_no_sense(

@@ -10,6 +10,7 @@ import yaml
 
 from curate.config import load_pipeline
 from curate.errors import ConfigError
+from curate.registry import BUILT_IN
 
 PIPELINE: dict[str, Any] = {
     "out": "made",
@@ -71,6 +72,10 @@ def test_one_scorer_may_stand_there_twice_and_be_selected_by(pipeline_file: Path
         ("select={by: perplexity, method: band, part: best}", "select.part: Input should be 'low"),
         ("select.sizes_from=nope", "select.sizes_from is 'nope', not among the scorers"),
         ("select={by: density, method: top-k}", "top-k does not go with the scores of density"),
+        ("select={by: perplexity, column: n_tokens}", "top-k does not go with select.column"),
+        ("select.column=n_tokens", "inverse-propensity does not go with select.column"),
+        ("score={text: {scorer: perplexity}}", "cannot be named 'text'"),
+        ("score.a/b={scorer: perplexity}", "must be one directory's, .* Got 'a/b'"),
         ("mix.proxy.stpes=9", "A proxy has no option 'stpes'. Did you mean 'steps'"),
         ("mix.proxy.steps=many", "proxy: .*'str'"),
         ("mix.proxy.steps=0", "'steps' of ProxySpec must be at least 1"),
@@ -81,6 +86,25 @@ def test_one_scorer_may_stand_there_twice_and_be_selected_by(pipeline_file: Path
 def test_mistakes_are_named(pipeline_file: Path, override: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         load_pipeline(pipeline_file, (override,))
+
+
+@pytest.mark.parametrize("scorer", BUILT_IN["scorers"])
+@pytest.mark.parametrize("method", BUILT_IN["samplers"])
+def test_which_methods_go_with_which_scores(pipeline_file: Path, scorer: str, method: str) -> None:
+    undirected = ("token-prior", "density")
+    fits = {"top-k": scorer not in undirected, "inverse-propensity": scorer == "density"}
+    change = (f"score.mine={{scorer: {scorer}}}", f"select={{by: mine, method: {method}}}")
+    if fits.get(method, True):
+        assert load_pipeline(pipeline_file, change).select.method == method
+    else:
+        with pytest.raises(ConfigError, match=f"{method} does not go with the scores of mine"):
+            load_pipeline(pipeline_file, change)
+
+
+@pytest.mark.parametrize("method", ["band", "random"])
+def test_methods_that_take_a_column(pipeline_file: Path, method: str) -> None:
+    change = f"select={{by: density, method: {method}, column: n_bytes}}"
+    assert load_pipeline(pipeline_file, (change,)).select.column == "n_bytes"
 
 
 def test_every_mistake_is_named_at_once(pipeline_file: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from curate import registry
 from curate.errors import BackendError, ConfigError
 from curate.registry import BUILT_IN, find, make_scorer, names
 from scorers.prompts import PROMPTS
@@ -36,7 +39,7 @@ def test_options_of_scorers() -> None:
         make_scorer("density", n_reference=1)
     with pytest.raises(ConfigError, match="density: "):
         make_scorer("density", bandwidth="wide")
-    with pytest.raises(ConfigError, match="perplexity needs the option 'model'"):
+    with pytest.raises(ConfigError, match=r"perplexity needs the option 'model' \(--model\)"):
         make_scorer("perplexity")
     with pytest.raises(ConfigError, match="has no option 'unit'"):
         make_scorer("perplexity", model="demo", unit="bits")
@@ -52,7 +55,7 @@ def test_options_of_backends() -> None:
         ConfigError, match=r"on transformers has no option 'windwo'\. Did you mean 'w"
     ):
         make_scorer("perplexity", model="demo", windwo=64)
-    with pytest.raises(ConfigError, match="on openai needs the option 'base_url'"):
+    with pytest.raises(ConfigError, match=r"on openai needs the option 'base_url' \(--base-url\)"):
         make_scorer("ask-llm", model="demo", backend="openai")
     with pytest.raises(
         ConfigError, match=r"'opnai' is none of the backends\. Did you mean 'openai'"
@@ -65,12 +68,65 @@ def test_options_of_backends() -> None:
         )
 
 
+def test_options_that_scorers_and_backends_share() -> None:
+    """Another name in common would have two meanings, and an option could set only one."""
+    theirs = [options_of("backends", name) for name in BUILT_IN["backends"]]
+    asking = [
+        mine for name in BUILT_IN["scorers"] if "backend" in (mine := options_of("scorers", name))
+    ]
+    assert (len(asking), len(theirs)) == (3, 3)
+    for mine in asking:
+        assert [mine & other for other in theirs] == [{"model", "trust_remote_code"}] * 3
+
+
+def options_of(kind: str, name: str) -> set[str]:
+    return {field.name for field in fields(find(kind, name))}
+
+
+def test_only_those_reach_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Backend:
+        def __init__(
+            self,
+            model: str,  # noqa: ARG002
+            context: int | None = None,
+            trust_remote_code: bool = False,
+        ) -> None:
+            raise ValueError(f"built with {context} and {trust_remote_code}")
+
+    found = registry.find
+    monkeypatch.setattr(
+        registry, "find", lambda kind, name: Backend if kind == "backends" else found(kind, name)
+    )
+    with pytest.raises(ConfigError, match="built with None and True"):
+        make_scorer("perplexity", model="demo", context=9, trust_remote_code=True)
+    with pytest.raises(ConfigError, match="built with 5 and False"):
+        make_scorer("perplexity", model="demo", context=9, engine_args={"context": 5})
+
+
+@pytest.mark.parametrize("engine_args", [["retries=0"], "retries=0", 3, {1: 2}])
+def test_engine_args_are_options_by_name(engine_args: Any) -> None:
+    with pytest.raises(ConfigError, match="'engine_args' of perplexity must hold options by name"):
+        make_scorer("perplexity", model="demo", engine_args=engine_args)
+
+
+def test_an_unknown_engine_arg_is_compared_with_those_of_the_backend() -> None:
+    with pytest.raises(
+        ConfigError, match=r"has no option 'batch_tokns'\. Did you .* 'batch_tokens'"
+    ):
+        make_scorer("perplexity", model="demo", engine_args={"batch_tokns": 9})
+    with pytest.raises(ConfigError, match=r"has no option 'window'\. There is model, ") as caught:
+        make_scorer("perplexity", model="demo", engine_args={"window": 9})
+    assert "full_last_window" not in str(caught.value)
+
+
 def test_prompts_by_name_file_or_as_they_stand(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("Good?\n{text}\n")
     file = str(tmp_path / "mine.txt")
     assert make_scorer("ask-llm", model="demo", prompt=file).prompt == "Good?\n{text}\n"
     assert make_scorer("ask-llm", model="demo", prompt="rubric").prompt == PROMPTS["rubric"]
     assert make_scorer("ask-llm", model="demo", prompt="{text}?").prompt == "{text}?"
+    (tmp_path / "mine.txt").write_text("Good? {text}", encoding="utf-8-sig")
+    assert make_scorer("ask-llm", model="demo", prompt=file).prompt == "Good? {text}"
     with pytest.raises(ConfigError, match="neither a prompt nor a file with one"):
         make_scorer("ask-llm", model="demo", prompt="askllm")
 

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.corpus import Corpus
-from curate.errors import ConfigError, CorpusError
+from curate.errors import BackendError, ConfigError, CorpusError
 from curate.files import only_writer
 from curate.stages.score import score
-from curate.tables import ScoreStore, table_metadata
+from curate.tables import DATASET_COLUMNS, ScoreStore, table_metadata
 from scorers import ReferenceDensity
 from scorers.base import Scored, reason_for_empty
 from tests.conftest import WriteShard, some_text
@@ -163,6 +163,29 @@ def test_outputs_are_local(corpus: Corpus, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="is a file"):
         score(corpus, Length(), tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["a/b", "/abs", "..", ".", "", ".hidden", "_x", *DATASET_COLUMNS])
+def test_names_that_tables_cannot_have(corpus: Corpus, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="Give another --name"):
+        score(corpus, Length(), tmp_path / "out", name=name)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError]
+)
+def test_a_scorer_that_fails_says_where(
+    corpus: Corpus, tmp_path: Path, error: type[Exception]
+) -> None:
+    class Fails(Length):
+        def score(self, texts: Sequence[str]) -> Scored:
+            if self.batches == 1:
+                raise error("what went wrong")
+            return super().score(texts)
+
+    with pytest.raises(BackendError, match=r"^length on .*a\.jsonl, rows 0 to 9: what went wrong$"):
+        score(corpus, Fails(), tmp_path / "out", chunk_rows=10)
 
 
 def test_an_empty_shard_has_an_empty_table(write_shard: WriteShard, tmp_path: Path) -> None:
