@@ -18,7 +18,7 @@ def finish(
             for i, (c, w) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join([first, *rest]).rstrip())
-    print(json.dumps({name: round(value, 5) for name, value in figures.items()}))
+    print(json.dumps({name: float(f"{value:.5g}") for name, value in figures.items()}))
 
 
 def _cell(value: object) -> str:

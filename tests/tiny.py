@@ -117,6 +117,20 @@ def make_tokenizer(path: Path, *, template: str) -> int:
     return int(tokenizer.get_vocab_size())
 
 
+def make_unigram(path: Path) -> Path:
+    """Write a T5 tokenizer: its control tokens are pieces of the vocabulary, with score 0."""
+    from transformers import T5Tokenizer
+
+    words = sorted({word for word in TEXT.split() if word.isalpha()})
+    letters = sorted({*TEXT, *"</s>pad_unkthink"} - {" ", "\n"})
+    vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    vocabulary += [("▁" + word, -3.0) for word in words] + [("yes", -4.0), ("Yes", -4.0)]
+    vocabulary += [(letter, -6.0) for letter in letters]
+    vocabulary += [("<extra_id_1>", 0.0), ("<extra_id_0>", 0.0)]
+    T5Tokenizer(vocab=vocabulary, extra_ids=2).save_pretrained(path)
+    return path
+
+
 def make_arpa(path: Path) -> Path:
     """Write a bigram model of `TEXT`: relative frequencies, every back-off weight 1/2."""
     words = TEXT.split()
