@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from scorers.backends import TransformersBackend
+from scorers.backends.openai import OpenAIBackend
 
 MODEL_NAME = "tiny"
 NO_LOGPROBS: dict[str, Any] = {"logprobs": None}
@@ -233,3 +234,14 @@ def _top(logprobs: Any, k: int) -> Sequence[int]:
 def mass(logprobs: Sequence[float]) -> float:
     """The probability of tokens together."""
     return math.fsum(math.exp(value) for value in logprobs)
+
+
+KEY = "OPENAI_TEST_KEY"
+_RNG = np.random.default_rng(5)
+PROMPTS = [_RNG.integers(2, 300, n).tolist() for n in (1, 7, 30, 31, 200, 2, 9, 55, 3, 4)]
+ANSWERS = [5, 9, 288]
+
+
+def backend(server: Behaviour, model: str, **options: Any) -> OpenAIBackend:
+    """A backend that asks this server."""
+    return OpenAIBackend(model=model, base_url=server.url, api_key_env=KEY, **options)
