@@ -133,10 +133,10 @@ def make_scorer(name: str, **options: Any) -> Any:
     """
     scorer = find("scorers", name)
     options = {key: value for key, value in options.items() if value is not None}
-    resolved = {k: _RESOLVE[k](v) if k in _RESOLVE else v for k, v in options.items()}
     loads = ("tokenizer", "model", "embedder")
     wanted = next((options[key] for key in loads if key in options), None)
     try:
+        resolved = {k: _RESOLVE[k](v) if k in _RESOLVE else v for k, v in options.items()}
         made = scorer(**_with_backend(name, scorer, resolved))
         made.config()  # loads what decides the scores, so that a wrong name is known at once
     except (TypeError, ValueError, ModuleNotFoundError) as error:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .backends import Backend, TransformersBackend
 from .backends.fingerprint import fingerprint
 from .base import Scored, reason_for_empty
-from .tokenizer import Tokenizer
+from .model_reader import ModelReader
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def windows(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Perplexity:
+class Perplexity(ModelReader):
     """Mean negative log-likelihood per token; perplexity is its exponential.
 
     Lower is better for top-k, the direction that Sachdeva et al. 2024 (arXiv 2402.09668v1,
@@ -105,8 +104,7 @@ class Perplexity:
             a long document cost a third more than without any. See `windows`.
         full_last_window: let the last window of a long document reach back as far as it fits;
             see `windows`.
-        trust_remote_code: run Python code that comes with the tokenizer. Off unless asked for.
-        backend: what runs the model; None: `TransformersBackend` with its defaults.
+        trust_remote_code, backend: see `ModelReader`.
 
     Example:
         >>> from curate.demo import MODEL_PATH
@@ -120,12 +118,9 @@ class Perplexity:
     unit: ClassVar[str] = "nats/token"
     higher_is_better: ClassVar[bool | None] = False
 
-    model: str
     window: int | None = None
     context: int | None = None
     full_last_window: bool = False
-    trust_remote_code: bool = False
-    backend: Backend | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.window is not None and self.window < 2:
@@ -215,13 +210,3 @@ class Perplexity:
                 f"Got {context}."
             )
         return window, context
-
-    @cached_property
-    def _backend(self) -> Backend:
-        return self.backend or TransformersBackend(
-            model=self.model, trust_remote_code=self.trust_remote_code
-        )
-
-    @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        return Tokenizer(model=self.model, trust_remote_code=self.trust_remote_code)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import Backend, NextToken, TransformersBackend
+from .backends import NextToken
 from .backends.fingerprint import fingerprint
 from .base import FloatArray, reason_for_empty
+from .model_reader import ModelReader
 from .prompts import AssembledPrompt, PromptTemplate, Truncation
-from .tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,10 @@ class Answers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question(ABC):
+class Question(ModelReader, ABC):
     """Asks a model about each document and reads the probabilities of single-token answers.
 
     Attributes:
-        model: directory or hub name; its tokenizer is used, whatever the backend.
         prompt: text with one ``{text}`` slot.
         max_tokens: longest prompt, in tokens; at most the model's context.
         truncation: what is kept of a passage that does not fit: its "head", or its
@@ -73,18 +72,14 @@ class Question(ABC):
         variants: count an answer in all its surface forms that are one token of the model
             ("yes", "Yes", "YES", each also after a space), in place of the one as it stands.
         chat: ask in the tokenizer's chat format; None: where it has one.
-        trust_remote_code: run Python code that comes with the tokenizer. Off unless asked for.
-        backend: what runs the model; None: `TransformersBackend` with its defaults.
+        model, trust_remote_code, backend: see `ModelReader`.
     """
 
-    model: str
     prompt: str
     max_tokens: int = 512
     truncation: Truncation = "head"
     variants: bool = False
     chat: bool | None = None
-    trust_remote_code: bool = False
-    backend: Backend | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
@@ -141,22 +136,13 @@ class Question(ABC):
         starts = np.cumsum([0, *map(len, self._forms)])[:-1]
         known = np.where(np.isnan(told.logprobs), -np.inf, told.logprobs)
         summed = np.logaddexp.reduceat(known, starts, axis=1)
-        return np.where(np.isneginf(summed), np.nan, summed)
+        untold = np.logical_and.reduceat(np.isnan(told.logprobs), starts, axis=1)
+        return np.where(untold, np.nan, summed)
 
     @cached_property
     def _forms(self) -> list[tuple[int, ...]]:
         """Token ids of each answer's surface forms."""
         return [self._tokenizer.forms(a, variants=self.variants) for a in self._answers]
-
-    @cached_property
-    def _backend(self) -> Backend:
-        return self.backend or TransformersBackend(
-            model=self.model, trust_remote_code=self.trust_remote_code
-        )
-
-    @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        return Tokenizer(model=self.model, trust_remote_code=self.trust_remote_code)
 
     @cached_property
     def _template(self) -> PromptTemplate:

@@ -81,6 +81,13 @@ def test_numbers_that_overflow_are_no_scores(tiny_model: str) -> None:
         ]
 
 
+def test_an_impossible_answer_is_told(tiny_model: str) -> None:
+    yes, no = ids(tiny_model, "yes", "no")
+    with np.errstate(divide="ignore"):
+        found = AskLLM(model=tiny_model, backend=Told({yes: 0.0, no: 0.5})).score(["x"])
+    assert (found.value[0], found.reason, found.extra["p_yes_of_yes_no"][0]) == (0.0, [None], 0.0)
+
+
 def test_a_rating_is_the_expectation(tiny_model: str) -> None:
     one, two, three, four, five = ids(tiny_model, *"12345")
     backend = Told({one: 0.25, five: 0.5, two: 0.0625, three: 0.0625, four: 0.0}, missing=0.0625)

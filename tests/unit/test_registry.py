@@ -127,6 +127,8 @@ def test_prompts_by_name_file_or_as_they_stand(tmp_path: Path) -> None:
     assert make_scorer("ask-llm", model="demo", prompt="{text}?").prompt == "{text}?"
     (tmp_path / "mine.txt").write_text("Good? {text}", encoding="utf-8-sig")
     assert make_scorer("ask-llm", model="demo", prompt=file).prompt == "Good? {text}"
+    with pytest.raises(ConfigError, match="ask-llm: "):
+        make_scorer("ask-llm", model="demo", prompt=5)
     with pytest.raises(ConfigError, match="neither a prompt nor a file with one"):
         make_scorer("ask-llm", model="demo", prompt="askllm")
 
