@@ -1,4 +1,4 @@
-"""One score out of those of several raters: means, ranks, maxima, and blending.
+"""One score out of those of several raters: means, weighted sums, ranks, maxima, and blending.
 
 Raters that are asked the same question need not agree: the Ask-LLM scores of Flan-T5 models of
 five sizes have a Kendall tau of -0.11 to 0.42 with each other (Sachdeva et al. 2024, arXiv
@@ -6,7 +6,8 @@ five sizes have a Kendall tau of -0.11 to 0.42 with each other (Sachdeva et al. 
 
 Every function takes ``score``, float64[n, m] of n documents by m raters, NaN where a rater has no
 score for a document, and returns NaN for a document that it has no value for. It doesn't matter
-whether greater is better, except for `highest`, whose raters must say it of greater numbers.
+whether greater is better, except for `highest`, whose raters must say it of greater numbers, and
+`weighted_sum`, where a negative weight turns a rater round.
 """
 
 from __future__ import annotations
@@ -40,13 +41,33 @@ def ranks(score: FloatArray) -> FloatArray:
     return found
 
 
-def mean(score: FloatArray) -> FloatArray:
+def mean(score: FloatArray, weight: FloatArray | None = None) -> FloatArray:
     """The mean over raters, of what is handed in: probabilities, or `ranks`.
+
+    Args:
+        score: float64[n, m].
+        weight: float64[m] of one sign, not all 0; None: all alike.
 
     Returns:
         float64[n]; NaN unless every rater has a score.
     """
-    return np.asarray(score.mean(axis=1))
+    if weight is None:
+        return np.asarray(score.mean(axis=1))
+    return weighted_sum(score, weight / weight.sum())
+
+
+def weighted_sum(score: FloatArray, weight: FloatArray) -> FloatArray:
+    """The sum over raters of weight times score, in whatever units the weights make alike.
+
+    Args:
+        score: float64[n, m].
+        weight: float64[m], of either sign.
+
+    Returns:
+        float64[n]; NaN unless every rater has a score, those of weight 0 too.
+    """
+    # Not a product of matrices: its last bits depend on how many documents there are.
+    return np.asarray((score * weight).sum(axis=1))
 
 
 def highest(score: FloatArray) -> FloatArray:

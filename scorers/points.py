@@ -114,16 +114,14 @@ class FittablePointScorer(Protocol):
 
 @runtime_checkable
 class PointScorerSpec(Protocol):
-    """What a user writes down: options, but nothing yet of the corpus.
-
-    Attributes:
-        n_sample: documents that `calibrate` wants to see, >= 0.
-    """
+    """What a user writes down: options, but nothing yet of the corpus."""
 
     name: ClassVar[str]
 
     @property
-    def n_sample(self) -> int: ...
+    def n_sample(self) -> int:
+        """Documents that `calibrate` wants to see, >= 0."""
+        ...
 
     def calibrate(self, sample: Sample) -> FittablePointScorer | PointScorer:
         """Fix what depends on the scale of the corpus: bandwidths, centroids, references.

