@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .order import FloatArray, KeyArray
+from .search import allowance
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Take:
     with one key *and* one order share a fate. Nothing is skipped to fit a cheaper one in: that
     keeps a smaller budget's selection inside a larger one's.
 
-    Memory: O(kept + chunk).
+    Memory: O(kept + chunk). Where even what is kept is too much to hold, `Search` finds the same
+    end in two passes or more.
 
     Args:
         budget: in the unit of the costs, > 0.
@@ -56,7 +58,7 @@ class Take:
         if not budget > 0:
             raise ValueError(f"'budget' of Take must be above 0. Got {budget}.")
         self.budget = budget
-        self._limit = budget + min(1e-12 * budget, 0.5)  # a sum of shares may miss it by rounding
+        self._limit = allowance(budget)
         self._order = np.empty(0)
         self._key = np.empty(0, np.uint64)
         self._cost = np.empty(0)
