@@ -12,6 +12,7 @@ _ABSOLUTE = re.compile(_NUMBER + r"\s*(?P<scale>[KMGTB]?)\s*(?P<unit>docs?|tok(?
 _SHARE = re.compile(_NUMBER + r"\s*%\s*(?P<unit>docs?|tok(?:ens?)?|bytes)?")
 _SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
 _UNITS = {"d": "documents", "t": "tokens", "b": "bytes"}
+_NAMES = {"documents": "docs", "tokens": "tok", "bytes": "bytes"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,43 @@ class Budget:
         if amount <= 0 or (share and amount > 1):
             raise ConfigError(f"A budget must be above 0, and a share at most 100%. Got {text!r}.")
         return cls(amount, _UNITS[(found["unit"] or "d")[0]], share is not None)
+
+
+def band(lower: str | None, upper: str | None) -> tuple[dict[str, float], str]:
+    """Options of a band between two quantiles, and its budget: "20%tok" and "50%tok".
+
+    Args:
+        lower: a share; from the first document on, if not given.
+        upper: a share; to the last one, if not given.
+
+    Raises:
+        ConfigError: not shares, in different units, or the band ends before it begins.
+    """
+    shares = [None if text is None else _quantile(text) for text in (lower, upper)]
+    units = {share.unit for share in shares if share is not None}
+    if len(units) > 1:
+        raise ConfigError(
+            f"A band begins and ends in one unit: 20%tok to 50%tok. Got {lower!r} to {upper!r}."
+        )
+    start, end = (
+        default if share is None else share.amount
+        for share, default in zip(shares, (0.0, 1.0), strict=True)
+    )
+    if start >= end:
+        raise ConfigError(f"A band must begin before it ends. Got {start:.6g} to {end:.6g}.")
+    unit = units.pop()
+    return {"lower": start, "upper": end}, f"{100 * (end - start):.10g}% {_NAMES[unit]}"
+
+
+def _quantile(text: str) -> Budget:
+    """A share, which may be 0."""
+    nothing = re.fullmatch(r"0+(?:\.0+)?(\s*%.*)", text.strip())
+    found = Budget.parse(f"1{nothing[1]}" if nothing else text)
+    if not found.is_share:
+        raise ConfigError(
+            f"A band begins and ends at a share, such as 20% or 20%tok. Got {text!r}."
+        )
+    return Budget(0.0, found.unit, True) if nothing else found
 
 
 def parse_tokens(text: str | int) -> int:

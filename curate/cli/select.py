@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from ..errors import ConfigError
 from ..registry import names
 from . import options
 from .tables import print_selection
@@ -14,49 +17,85 @@ from .tables import print_selection
 @click.option(
     "--scores", required=True, type=click.Path(), help="Directory of one scorer's tables."
 )
+@click.option("--budget", help="30%, 30%tok, 20000docs, 5Mtok or 2Gbytes; shares count scored.")
+@click.option("--by-domain", is_flag=True, help="The same share of every domain.")
 @click.option(
-    "--budget", required=True, help="30%, 30%tok, 20000docs, 5Mtok or 2Gbytes; shares count scored."
+    "--quota",
+    "quotas",
+    multiple=True,
+    metavar="DOMAIN=BUDGET",
+    help="Of one domain, apart from the others'; repeatable. Without --budget only these.",
 )
+@click.option(
+    "--design",
+    type=click.Choice(["sequential-poisson", "pareto", "poisson"]),
+    help="Of inverse-propensity; pareto is exact at any size.  [default: sequential-poisson]",
+)
+@click.option("--temperature", type=float, help="In the unit of the score; for softmax.")
 @click.option(
     "--part",
     type=click.Choice(["lowest", "middle", "highest"]),
     help="Of the scores; for band.  [default: middle]",
 )
+@click.option("--from", "lower", metavar="SHARE", help="20%: where the band begins, in its scores.")
+@click.option("--to", "upper", metavar="SHARE", help="50%: where it ends; in place of a budget.")
 @click.option("--column", help="Of the tables, to select by in place of the score; for band.")
-@click.option("--by-domain", is_flag=True, help="The same share of every domain.")
+@click.option("--at-least", type=float, help="Leave out documents with a lower score.")
+@click.option("--at-most", type=float, help="Leave out documents with a higher score.")
+@click.option("--max-per-group", type=click.IntRange(1), help="Most documents of one group.")
+@click.option(
+    "--group-by",
+    default="group",
+    show_default=True,
+    help="Column of whole numbers that says the group, or domain.",
+)
 @click.option(
     "--sizes-from", type=click.Path(), help="Tables that count tokens, where scores don't."
 )
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
 @options.out_directory
 @options.seed
 def command(
     method: str,
-    scores: str,
-    budget: str,
-    part: str | None,
-    column: str | None,
-    by_domain: bool,
-    sizes_from: str | None,
     out: str,
-    seed: int,
+    budget: str | None,
+    quotas: tuple[str, ...],
+    lower: str | None,
+    upper: str | None,
+    design: str | None,
+    temperature: float | None,
+    part: str | None,
+    **request: Any,
 ) -> None:
     """Keep the documents that come first in METHOD's order, as far as the budget goes.
 
-    top-k takes the better end of the scores; inverse-propensity the rare, by the scores of
-    density; random any. band takes the lowest, the middle or the highest scores: lowest is the
-    smallest numbers, whichever end is better.
+    top-k takes the better end of the scores; softmax draws, good ones sooner; inverse-propensity
+    draws the rare, by the scores of density; random any. band takes the lowest, the middle or the
+    highest scores, or those between two quantiles: lowest is the smallest numbers, whichever end
+    is better.
     """
+    from ..budget import band
     from ..stages.select import select
 
+    given: dict[str, Any] = {"design": design, "temperature": temperature, "part": part}
+    if lower is not None or upper is not None:
+        if budget is not None or quotas:
+            raise ConfigError("--from and --to say how much is kept: leave out --budget, --quota.")
+        ends, budget = band(lower, upper)
+        given |= ends
     manifest = select(
-        scores,
-        out,
+        out=out,
         method=method,
         budget=budget,
-        by_domain=by_domain,
-        seed=seed,
-        sizes_from=sizes_from,
-        options={} if part is None else {"part": part},
-        column=column,
+        quotas=dict(map(_quota, quotas)),
+        options={name: value for name, value in given.items() if value is not None},
+        **request,
     )
     print_selection(manifest, out)
+
+
+def _quota(text: str) -> tuple[str, str]:
+    domain, equals, budget = text.rpartition("=")
+    if not equals or not domain:
+        raise ConfigError(f"--quota wants DOMAIN=BUDGET, such as code=50%. Got {text!r}.")
+    return domain, budget

@@ -43,20 +43,29 @@ def percent(share: float) -> str:
 
 def print_selection(manifest: dict[str, Any], where: str) -> None:
     """What was kept of each domain."""
+    domains = manifest["domains"]
+    limited = any(count.get("outside_limits") for count in domains.values())
+    shown = {
+        "documents": "documents",
+        "without_score": "no score",
+        **({"outside_limits": "outside limits"} if limited else {}),
+        "kept": "kept",
+        "tokens_kept": "tokens kept",
+        "bytes_kept": "bytes kept",
+    }
     rows: list[Sequence[object]] = [
-        (name, c["documents"], c["without_score"], c["kept"], c["tokens_kept"], c["bytes_kept"])
-        for name, c in manifest["domains"].items()
+        (name, *(count[key] for key in shown)) for name, count in domains.items()
     ]
     sums = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
     rows.append(("total", *sums))
-    columns = ("domain", "documents", "no score", "kept", "tokens kept", "bytes kept")
-    output.print(table(columns, rows, total=True))
+    output.print(table(("domain", *shown.values()), rows, total=True))
     for name, count in manifest["domains"].items():
         if not count["kept"]:
             output.print(f"Warning: nothing was kept of {printable(name)}.")
     if manifest["documents_sharing_a_key"]:
         n = manifest["documents_sharing_a_key"]
-        output.print(f"{n:,} documents share their id with another one, and its fate.")
+        about = "" if manifest.get("documents_sharing_a_key_are_counted", True) else "About "
+        output.print(f"{about}{n:,} documents share their id with another one, and its fate.")
     output.print(f"→ {printable(where)}")
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
 
 from samplers import Sampler
 
@@ -15,8 +12,11 @@ from ..errors import ConfigError, as_config_error
 from ..registry import did_you_mean, find, names
 from ..tables import ScoreStore
 
+DIRECTED = ("top-k", "softmax")
+"""Samplers that need to know which end of the score is better."""
 
-def make_sampler(name: str, **options: Any) -> Sampler[Any]:
+
+def make_sampler(name: str, **options: Any) -> Sampler:
     """A sampler from plain options.
 
     Raises:
@@ -42,7 +42,7 @@ def _options(name: str) -> list[str]:
 
 def suited(
     name: str, options: Mapping[str, Any], store: ScoreStore, column: str | None = None
-) -> Sampler[Any]:
+) -> Sampler:
     """A sampler that suits what it is to order.
 
     Args:
@@ -60,52 +60,18 @@ def suited(
             f"inverse-propensity needs the scores of `curate score density`. {store.root} holds "
             f"{by!r}."
         )
-    if name != "top-k":
+    if name not in DIRECTED:
         return make_sampler(name, **options)
     if column is not None:
         raise ConfigError(
-            f"top-k on the column {column!r}: which end is better is known of scores alone. Use "
+            f"{name} on the column {column!r}: which end is better is known of scores alone. Use "
             f"band, with the part lowest or highest."
         )
     if "higher_is_better" in options:
-        raise ConfigError("top-k takes its direction from the scores. Use band to choose an end.")
+        raise ConfigError(f"{name} takes its direction from the scores. Use band to choose an end.")
     better = store.config["higher_is_better"]
     if better is None:
         raise ConfigError(
-            f"top-k on {by!r}: neither end is better. Use inverse-propensity, band or random."
+            f"{name} on {by!r}: neither end is better. Use inverse-propensity, band or random."
         )
     return make_sampler(name, higher_is_better=better, **options)
-
-
-@dataclass(frozen=True)
-class ByColumn(ScoreStore):
-    """Score tables with another of their columns in the place of the score.
-
-    Attributes:
-        column: holds numbers.
-    """
-
-    column: str
-
-    def tables(
-        self, columns: Sequence[str], names: Sequence[str] | None = None
-    ) -> Iterator[tuple[str, pa.Table]]:
-        """As of any store; null where the column is null or NaN, and where the score is null.
-
-        What has no score has a reason for it, such as an empty text, that holds here as well.
-
-        Raises:
-            ConfigError: no such column, or it holds no numbers.
-        """
-        wanted = list(dict.fromkeys([*columns, "score", self.column]))
-        for shard, table in super().tables(wanted, names):
-            values = table[self.column]
-            if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-                raise ConfigError(
-                    f"{self.table_path(shard)}: the column {self.column!r} holds no numbers. "
-                    f"Name one that does."
-                )
-            numbers = values.cast(pa.float64()).to_numpy()
-            missing = np.isnan(numbers) | table["score"].is_null().to_numpy()
-            at = table.schema.get_field_index("score")
-            yield shard, table.set_column(at, "score", pa.array(numbers, mask=missing))

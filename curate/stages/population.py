@@ -1,56 +1,25 @@
-"""The documents a selection is made from, as arrays, shard by shard."""
+"""The documents a selection is made from, as arrays, in batches that fit the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..tables import ScoreStore
+from ..tables import ScoreStore, table_metadata
+from .documents import Documents, FloatArray, KeyArray, Names
 
-
-@dataclass(frozen=True)
-class Documents:
-    """All documents of one shard; ``score`` is NaN where there is none.
-
-    Attributes:
-        shard: its name.
-        row, key, score, n_tokens, n_bytes: arrays of length n. n_tokens is 0 where unknown.
-        domain: int64[n], index into ``domains``.
-        domains: names.
-    """
-
-    shard: str
-    row: NDArray[np.int64]
-    key: NDArray[np.uint64]
-    score: NDArray[np.float64]
-    n_tokens: NDArray[np.int64]
-    n_bytes: NDArray[np.int64]
-    domain: NDArray[np.int64]
-    domains: list[str]
-
-    def where(self, mask: NDArray[np.bool] | NDArray[np.int64]) -> Documents:
-        """Some of the documents, by mask or position."""
-        columns = ("row", "key", "score", "n_tokens", "n_bytes", "domain")
-        picked: dict[str, Any] = {name: getattr(self, name)[mask] for name in columns}
-        return Documents(shard=self.shard, domains=self.domains, **picked)
-
-    def cost(self, unit: str) -> NDArray[np.float64]:
-        """What each document costs, in documents, tokens or bytes."""
-        if unit == "documents":
-            return np.ones(len(self.row))
-        return (self.n_tokens if unit == "tokens" else self.n_bytes).astype(np.float64)
-
-    def by_domain(self) -> Iterator[tuple[str, NDArray[np.bool]]]:
-        """(name, mask) of each domain that has a document here."""
-        for code in np.unique(self.domain):
-            yield self.domains[code], self.domain == code
+BATCH = 65_536
+"""Documents read together."""
 
 
 @dataclass(frozen=True)
@@ -60,50 +29,236 @@ class Population:
     Attributes:
         scores: orders the documents.
         sizes: has their ``n_tokens``; may be the same store.
+        column: of the score tables, in place of the score; null where that is null or NaN, and
+            where the score is null: what has no score has a reason for it, such as an empty text,
+            that holds here as well.
+        at_least, at_most: scores outside these count as none.
+        group_by: the column that caps count by.
     """
 
     scores: ScoreStore
     sizes: ScoreStore
+    column: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    group_by: str | None = None
 
-    @property
+    @cached_property
     def counts_tokens(self) -> bool:
         """Whether token counts are known."""
         names = self.sizes.shard_names()
         return bool(names) and "n_tokens" in pq.read_schema(self.sizes.table_path(names[0])).names
 
-    def __iter__(self) -> Iterator[Documents]:
-        """Every document, shard by shard in the order of names.
+    def check(self, shards: Sequence[str]) -> int:
+        """How many documents there are, after a look at every table.
+
+        Raises:
+            ConfigError: a table of another configuration or shard, without a column that is
+                needed, or with one that holds no numbers.
+        """
+        groups = self.group_by if self.group_by != "domain" else None
+        numbers = [name for name in (self.column, groups) if name is not None]
+        n_documents = 0
+        for shard in shards:
+            path = self.scores.table_path(shard)
+            _check_origin(self.scores, shard)
+            metadata = pq.read_metadata(path)
+            schema = metadata.schema.to_arrow_schema()
+            for name in ("row", "key", "domain", "score", "n_bytes", *numbers):
+                if name not in schema.names:
+                    raise ConfigError(f"{path} has no column {name!r}. It has {schema.names}.")
+            for name in numbers:
+                kind = schema.field(name).type
+                whole = pa.types.is_integer(kind)
+                if not (whole or (name == self.column and pa.types.is_floating(kind))):
+                    wanted = "numbers" if name == self.column else "whole numbers"
+                    raise ConfigError(
+                        f"{path}: the column {name!r} holds no {wanted}. Name one that does."
+                    )
+            n_documents += metadata.num_rows
+            if self.sizes is not self.scores:
+                self._check_sizes(shard, metadata.num_rows)
+        return n_documents
+
+    def _check_sizes(self, shard: str, n_documents: int) -> None:
+        path = self.sizes.table_path(shard)
+        if not path.exists():
+            raise ConfigError(f"{self.sizes.root} has no table of shard {shard}. Score it there.")
+        _check_origin(self.sizes, shard)
+        if pq.read_metadata(path).num_rows != n_documents:
+            raise ConfigError(f"{path} describes other documents than the scores. Score both anew.")
+
+    def batches(self, shard: str, columns: Sequence[str], names: Names) -> Iterator[Documents]:
+        """The documents of a shard, in its order.
+
+        Args:
+            shard: its name.
+            columns: of "row", "domain", "n_tokens", "n_bytes" and "group", those wanted.
+            names: numbers the domains.
 
         Raises:
             ConfigError: a NaN among the scores, or token counts of other documents.
         """
-        counted = self.counts_tokens
-        columns = ("row", "key", "domain", "score", "n_bytes")
-        for shard, table in self.scores.tables(columns):
-            score = table["score"].to_numpy()
-            n_nan = int(np.isnan(score).sum()) - table["score"].null_count
-            if n_nan:
-                raise ConfigError(
-                    f"{self.scores.table_path(shard)} holds {n_nan} NaN scores. A document "
-                    f"without a score must be null, with a reason."
-                )
-            domain = table["domain"].combine_chunks()
-            yield Documents(
-                shard=shard,
-                row=table["row"].to_numpy(),
-                key=table["key"].to_numpy(),
-                score=score,
-                n_tokens=self._tokens(shard, table) if counted else np.zeros(len(score), np.int64),
-                n_bytes=table["n_bytes"].to_numpy().astype(np.int64),
-                domain=domain.indices.to_numpy().astype(np.int64),
-                domains=domain.dictionary.to_pylist(),
-            )
+        wanted = self._read(columns)
+        path = self.scores.table_path(shard)
+        parts = pq.ParquetFile(path).iter_batches(BATCH, columns=wanted, use_threads=False)
+        tokens = self._tokens(shard) if "n_tokens" in columns else None
+        for part in parts:
+            yield self._documents(shard, part, next(tokens) if tokens else None, columns, names)
 
-    def _tokens(self, shard: str, like: pa.Table) -> NDArray[np.int64]:
-        path = self.sizes.table_path(shard)
-        if not path.exists():
-            raise ConfigError(f"{self.sizes.root} has no table of shard {shard}. Score it there.")
-        table = next(self.sizes.tables(["key", "n_tokens"], [shard]))[1]
-        if not table["key"].equals(like["key"]):
-            raise ConfigError(f"{path} describes other documents than the scores. Score both anew.")
-        return np.asarray(table["n_tokens"].fill_null(0), np.int64)
+    def sample(
+        self, shards: Sequence[str], n: int, columns: Sequence[str], names: Names
+    ) -> Iterator[Documents]:
+        """About ``n`` documents from up to 64 places: the first of row groups far apart."""
+        places = [
+            (shard, group)
+            for shard in shards
+            for group in range(pq.read_metadata(self.scores.table_path(shard)).num_row_groups)
+        ]
+        n_places = min(64, len(places))
+        for i in range(n_places):
+            shard, at = places[(2 * i + 1) * len(places) // (2 * n_places)]
+            file = pq.ParquetFile(self.scores.table_path(shard))
+            parts = file.iter_batches(
+                max(1, n // n_places),
+                row_groups=[at],
+                columns=self._read(columns),
+                use_threads=False,
+            )
+            start = sum(file.metadata.row_group(g).num_rows for g in range(at))
+            for part in parts:
+                tokens = None
+                if "n_tokens" in columns:
+                    tokens = self._tokens_at(shard, start, len(part))
+                yield self._documents(shard, part, tokens, columns, names)
+                break
+
+    def _read(self, columns: Sequence[str]) -> list[str]:
+        read = {"key", "score", *columns} - {"group"}
+        if self.counts_elsewhere or not self.counts_tokens:
+            read -= {"n_tokens"}
+        if "group" in columns and self.group_by is not None:
+            read.add(self.group_by)
+        return sorted(read if self.column is None else {*read, self.column})
+
+    @property
+    def counts_elsewhere(self) -> bool:
+        """Whether token counts are in tables of their own."""
+        return self.sizes is not self.scores
+
+    def _tokens(self, shard: str) -> Iterator[pa.RecordBatch] | None:
+        if not self.counts_elsewhere or not self.counts_tokens:
+            return None
+        file = pq.ParquetFile(self.sizes.table_path(shard))
+        columns = ["key", "n_tokens"]
+        parts: Iterator[pa.RecordBatch] = file.iter_batches(
+            BATCH, columns=columns, use_threads=False
+        )
+        return parts
+
+    def _tokens_at(self, shard: str, start: int, n: int) -> pa.RecordBatch | None:
+        if not self.counts_elsewhere or not self.counts_tokens:
+            return None
+        file = pq.ParquetFile(self.sizes.table_path(shard))
+        first = 0
+        while start >= file.metadata.row_group(first).num_rows:
+            start -= file.metadata.row_group(first).num_rows
+            first += 1
+        parts = file.iter_batches(
+            start + n,
+            row_groups=list(range(first, file.num_row_groups)),
+            columns=["key", "n_tokens"],
+            use_threads=False,
+        )
+        return next(iter(parts)).slice(start, n)
+
+    def _documents(
+        self,
+        shard: str,
+        part: pa.RecordBatch,
+        tokens: pa.RecordBatch | None,
+        columns: Sequence[str],
+        names: Names,
+    ) -> Documents:
+        if tokens is not None and not tokens["key"].equals(part["key"]):
+            raise ConfigError(
+                f"{self.sizes.table_path(shard)} describes other documents than the scores. "
+                f"Score both anew."
+            )
+        score = self._score(shard, part)
+        outside = self._outside(score)
+        if outside is not None:
+            score = np.where(outside, np.nan, score)
+        made: dict[str, Any] = {}
+        for name in ("row", "n_bytes"):
+            if name in columns:
+                made[name] = part[name].to_numpy()
+        if "n_tokens" in columns:
+            counts = part if tokens is None else tokens
+            made["n_tokens"] = (
+                _whole(counts["n_tokens"]) if self.counts_tokens else np.zeros(len(part), np.int32)
+            )
+        if "domain" in columns:
+            made["domain"] = names.numbers(part["domain"])
+        if "group" in columns:
+            group = part[self.group_by]
+            named = self.group_by == "domain"
+            made["group"] = _hashes(group) if named else _whole(group).astype(np.uint64)
+            made["grouped"] = group.is_valid().to_numpy(zero_copy_only=False)
+        key = part["key"].to_numpy()
+        return Documents(shard=shard, key=key, score=score, outside=outside, **made)
+
+    def _score(self, shard: str, part: pa.RecordBatch) -> FloatArray:
+        score = part["score"]
+        values = score.to_numpy(zero_copy_only=False)
+        n_nan = int(np.count_nonzero(np.isnan(values))) - score.null_count
+        if n_nan:
+            path = self.scores.table_path(shard)
+            n_nan = _n_nan(path)
+            raise ConfigError(
+                f"{path} holds {n_nan} NaN scores. A document without a score must be null, with "
+                f"a reason."
+            )
+        if self.column is None:
+            return np.asarray(values, np.float64)
+        numbers = part[self.column].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return np.where(np.isnan(values), np.nan, numbers)
+
+    def _outside(self, score: FloatArray) -> NDArray[np.bool] | None:
+        if self.at_least is None and self.at_most is None:
+            return None
+        outside = np.zeros(len(score), bool)
+        if self.at_least is not None:
+            outside |= score < self.at_least
+        if self.at_most is not None:
+            outside |= score > self.at_most
+        return outside
+
+
+def _check_origin(store: ScoreStore, shard: str) -> None:
+    path = store.table_path(shard)
+    metadata = table_metadata(path)
+    if metadata["fingerprint"] != store.fingerprint:
+        raise ConfigError(f"{path} was made with another configuration than its directory.")
+    if metadata["shard"] != shard:
+        raise ConfigError(
+            f"{path} holds the scores of shard {metadata['shard']}: its documents would count "
+            f"twice. Delete it, or score {shard} anew."
+        )
+
+
+def _hashes(domain: Any) -> KeyArray:
+    """A number for each domain that is the same in every process."""
+    names = domain.dictionary.to_pylist()
+    hashes = np.array([xxhash.xxh3_64_intdigest(name.encode()) for name in names], np.uint64)
+    return np.asarray(hashes.take(domain.indices.to_numpy()))
+
+
+def _whole(column: Any) -> NDArray[Any]:
+    """Whole numbers, 0 where null."""
+    return np.asarray((column.fill_null(0) if column.null_count else column).to_numpy())
+
+
+def _n_nan(path: Path) -> int:
+    score = pq.read_table(path, columns=["score"], partitioning=None)["score"].drop_null()
+    return int(np.isnan(score.to_numpy()).sum())

@@ -3,58 +3,40 @@
     OUT/_selection.json         sampler, budget, and what was kept of each domain
     OUT/<shard name>.parquet    the documents kept: row, key, domain, order, inclusion, n_bytes, …
 
-Three streaming passes over fixed-width columns: how much there is, where the budget ends, and
-which documents are on the near side. Between the first two a sampler sees all scores and costs at
-once (16 bytes a document), to learn what its order and inclusion probabilities need to know of
-the population.
+Passes over fixed-width columns, in memory that does not grow with the corpus: a look at a sample,
+to guess where the budget ends; one that finds where it does, and what the sampler needs to know of
+the population; and one that writes what comes before. Designs whose order depends on the budget
+need one more, before these. So does a cap, which holds 24 bytes for each document that it leaves.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from samplers import Cutoff, Sampler, Take, permanent_random
+from samplers import End, Search
+from samplers.brackets import ROOM
 
 from ..budget import Budget
+from ..engines.local import in_processes
 from ..errors import ConfigError
-from ..files import (
-    local_directory,
-    only_writer,
-    read_json,
-    refuse_another,
-    whole,
-    write_json,
-)
-from ..tables import ScoreStore, table_metadata, table_path
-from .ordering import ByColumn, suited
-from .population import Documents, Population
+from ..files import local_directory, only_writer, read_json, refuse_another, write_json
+from ..tables import ScoreStore
+from .documents import FloatArray
+from .grouping import Grouping, Index
+from .guessing import guess
+from .kept import SHARD_FINGERPRINT, Counts, Writing, write
+from .ordering import suited
+from .passes import Cuts, Draw, Seen, cap, look
+from .population import Population
+
+__all__ = ["MANIFEST", "SHARD_FINGERPRINT", "select"]
 
 MANIFEST = "_selection.json"
-SHARD_FINGERPRINT = b"shard_fingerprint"
-_EVERYTHING = ""
-
-
-@dataclass
-class DomainCount:
-    """What became of one domain: documents in = without a score + not selected + kept."""
-
-    documents: int = 0
-    without_score: int = 0
-    kept: int = 0
-    tokens: int = 0
-    tokens_kept: int = 0
-    bytes: int = 0
-    bytes_kept: int = 0
 
 
 def select(
@@ -62,12 +44,18 @@ def select(
     out: str | Path,
     *,
     method: str,
-    budget: str,
+    budget: str | None = None,
     by_domain: bool = False,
+    quotas: Mapping[str, str] | None = None,
     seed: int = 0,
     sizes_from: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     column: str | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    max_per_group: int | None = None,
+    group_by: str = "group",
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Keep the documents that come first in a method's order, as far as a budget goes.
 
@@ -75,15 +63,25 @@ def select(
         scores: directory of one scorer's tables.
         out: local directory.
         method: a name from the registry.
-        budget: see `Budget.parse`; a share is of the documents that have a score.
+        budget: see `Budget.parse`; a share is of the documents that have a score, within the
+            limits and the cap. May be left out where quotas are given, or a band has ends.
         by_domain: the same share of every domain; an absolute budget is divided in proportion to
             what the domains hold.
+        quotas: budgets of single domains. The others have ``budget``, or nothing if there is none.
         seed: of the permanent random numbers.
         sizes_from: another scorer's tables, for their ``n_tokens``.
         options: of the method, such as ``{"part": "middle"}`` of band.
         column: of the score tables, to select by in place of the score. Documents without a
             value there count as those without a score do. Which end is better is known of the
             score alone: other columns go with band.
+        at_least: documents whose score (or value in ``column``) is lower are left out, and counted
+            apart.
+        at_most: and those whose score is higher.
+        max_per_group: of the documents with one value in ``group_by`` only so many may be taken,
+            the first in the order; those without a value may all. Inclusion probabilities are
+            those among the documents that the cap leaves (of pareto and poisson: before the cap).
+        group_by: a column of the score tables that holds whole numbers, or "domain".
+        workers: processes that share the shards. The result does not depend on it.
 
     Returns:
         The manifest: counts by domain that add up.
@@ -91,13 +89,17 @@ def select(
     Raises:
         ConfigError: the request does not fit the scores; nothing to select from.
     """
-    store, parsed = ScoreStore.open(scores), Budget.parse(budget)
+    store = ScoreStore.open(scores)
     if column in ("score", store.config["column"]):
         column = None
     sizes = store if sizes_from is None else ScoreStore.open(sizes_from)
-    ordered = store if column is None else ByColumn(store.root, store.config, column)
-    population = Population(ordered, sizes)
     sampler = suited(method, dict(options or {}), store, column)
+    capped = None if max_per_group is None else group_by
+    if max_per_group is not None and max_per_group < 1:
+        raise ConfigError(f"At least 1 document of each group must be left. Got {max_per_group}.")
+    population = Population(store, sizes, column, at_least, at_most, capped)
+    budget = _of_band(getattr(sampler, "ends", None), budget, bool(quotas))
+    grouping = Grouping.parse(budget, by_domain, quotas or {})
     request = {
         "scorer": store.name,
         "scores": store.contents(),
@@ -107,6 +109,11 @@ def select(
         "column": column,
         "budget": budget,
         "by_domain": by_domain,
+        "quotas": dict(quotas or {}),
+        "at_least": at_least,
+        "at_most": at_most,
+        "max_per_group": max_per_group,
+        "group_by": capped,
         "seed": seed,
     }
     target = local_directory(out)
@@ -115,7 +122,9 @@ def select(
             manifest: dict[str, Any] = read_json(target / MANIFEST)
             refuse_another(target, manifest["request"], request)
             return manifest
-        selection = _Selection(population, sampler, parsed, by_domain, seed)
+        draw = Draw(population, sampler, grouping, seed)
+        counts = _Selection(draw, max_per_group, workers).write(target)
+        n_shared, exact = counts.shared.count()
         manifest = {
             "request": request,
             "column": column or store.config["column"],
@@ -123,147 +132,146 @@ def select(
             "reading": store.config["reading"],
             "shards": store.shard_names(),
             "failed": sorted(store.report["failed"]),
-            **selection.write(target),
+            "domains": counts.by_domain(),
+            "documents_sharing_a_key": n_shared,
+            "documents_sharing_a_key_are_counted": exact,
         }
         write_json(target / MANIFEST, manifest)
     return manifest
 
 
+def _of_band(ends: tuple[float, float] | None, budget: str | None, quotas: bool) -> str | None:
+    """The budget; that of a band between two quantiles is the share between them."""
+    if ends is None:
+        return budget
+    share = ends[1] - ends[0]
+    given = Budget(share, "documents", True) if budget is None else Budget.parse(budget)
+    if quotas or not given.is_share or abs(given.amount - share) > 1e-9:
+        raise ConfigError(
+            f"A band from {ends[0]:.6g} to {ends[1]:.6g} keeps {100 * share:.6g}%: give no quotas, "
+            f"and no other budget than {100 * share:.6g}%, {100 * share:.6g}%tok or "
+            f"{100 * share:.6g}%bytes."
+        )
+    return budget or f"{100 * share:.10g}%"
+
+
 @dataclass
 class _Selection:
-    """One selection being made; a *group* is a domain, or everything."""
+    """One selection being made."""
 
-    population: Population
-    sampler: Sampler[Any]
-    budget: Budget
-    by_domain: bool
-    seed: int
+    draw: Draw
+    max_per_group: int | None
+    workers: int
 
-    def write(self, out: Path) -> dict[str, Any]:
+    def write(self, out: Path) -> Counts:
         """Find where the budget ends, write what comes before it, and count."""
-        if self.budget.unit == "tokens" and not self.population.counts_tokens:
+        population = self.draw.population
+        if self.draw.grouping.unit == "tokens" and not population.counts_tokens:
             raise ConfigError(
-                f"{self.population.sizes.root} counts no tokens. Give --sizes-from a directory "
+                f"{population.sizes.root} counts no tokens. Give --sizes-from a directory "
                 f"that does (ask-llm or perplexity), or a budget in docs or bytes."
             )
-        counts, budgets, calibrations = self._measure()
-        takes = {group: Take(amount) for group, amount in budgets.items()}
-        for documents in self.population:
-            for group, part in self._groups(documents):
-                order = self._order(part, calibrations[group])
-                takes[group].add(order, part.key, part.cost(self.budget.unit))
-        cutoffs = {group: take.cutoff() for group, take in takes.items()}
-        n_shared = _n_shared_keys(self.population)
-        for documents in self.population:
-            self._write_shard(out, documents, cutoffs, calibrations, counts)
-        domains = {name: vars(counts[name]) for name in sorted(counts)}
-        return {"domains": domains, "documents_sharing_a_key": n_shared}
+        self.shards = population.scores.shard_names()
+        self.n_documents = population.check(self.shards)
+        self.index = Index(self.draw.grouping)
+        cuts = self._cuts()
+        counts = Counts()
+        job = Writing(self.draw, self.index, cuts, self.shards, out)
+        for part in in_processes(write, job.divided(self.workers), self.workers):
+            counts.merge(part)
+        return counts
 
-    def _measure(self) -> tuple[dict[str, DomainCount], dict[str, float], dict[str, Any]]:
-        """What each domain holds; each group's budget; and its sampler's calibration."""
-        counts: dict[str, DomainCount] = defaultdict(DomainCount)
-        scores: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
-        costs: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
-        for documents in self.population:
-            for name, mask in documents.by_domain():
-                part, count = documents.where(mask), counts[name]
-                count.documents += len(part.row)
-                count.without_score += int(np.isnan(part.score).sum())
-                count.tokens += int(part.n_tokens.sum())
-                count.bytes += int(part.n_bytes.sum())
-            for group, part in self._groups(documents):
-                scores[group].append(part.score)
-                costs[group].append(part.cost(self.budget.unit))
-        totals = {group: float(sum(c.sum() for c in cost)) for group, cost in costs.items()}
-        everything = sum(totals.values())
-        if not everything:
-            raise ConfigError(
-                f"{self.population.scores.root}: no document has a score to select by."
-            )
-        share = self.budget.amount if self.budget.is_share else self.budget.amount / everything
-        if share > 1 + 1e-9:
-            raise ConfigError(
-                f"The budget is {self.budget.amount:,.0f} {self.budget.unit}, the documents with a "
-                f"score hold {everything:,.0f}. Ask for at most that, or for 100%."
-            )
-        budgets = self._divide(share, totals)
-        calibrations = {
-            group: self.sampler.calibrate(
-                np.concatenate(scores[group]), np.concatenate(costs[group]), budgets[group]
-            )
-            for group in budgets
-        }
-        return counts, budgets, calibrations
+    def _cuts(self) -> Cuts:
+        """Where each group's documents begin and end."""
+        draw = self.draw
+        if draw.sampler.calibrated_order:
+            self._calibrate(self._look([], measure=True))
+        if self.max_per_group is not None:
+            self.draw = cap(self.draw, self.shards, self.index, self.max_per_group, self.workers)
+        if draw.sampler.takes_below is not None:
+            below = (float(np.nextafter(draw.sampler.takes_below, -np.inf)), 2**64 - 1)
+            n_groups = len(self.index.groups)
+            return _cuts([None] * n_groups, [End(below)] * n_groups)
+        return self._search()
 
-    def _divide(self, share: float, totals: dict[str, float]) -> dict[str, float]:
-        """Each group's budget; whole documents go to the largest remainders."""
-        exact = {group: share * total for group, total in totals.items()}
-        if self.budget.unit != "documents":
-            return {group: max(amount, 0.5) for group, amount in exact.items()}
-        whole = {group: math.floor(amount + 1e-9) for group, amount in exact.items()}
-        left = round(sum(exact.values())) - sum(whole.values())
-        for group in sorted(exact, key=lambda g: whole[g] - exact[g])[:left]:
-            whole[group] += 1
-        return {group: max(amount, 0.5) for group, amount in whole.items()}
+    def _search(self) -> Cuts:
+        """Pass by pass; the second search, where a band does not begin at the first document."""
+        upper, lower = Search(0, ROOM), Search(0, ROOM)
+        begins = self.draw.sampler.interval(1e12, 5e11)[0] > 0
+        searches = [upper, lower] if begins else [upper]
+        guess(self.draw, self.shards, self.n_documents, self.index, searches)
+        edges: FloatArray | None = None
+        while edges is None or not all(search.found for search in searches):
+            seen = self._look(searches, measure=edges is None)
+            if edges is None:
+                edges = self._edges(seen)
+            for search, at, found in zip(searches, (1, 0), seen.ends, strict=False):
+                search.reach(edges.shape[1])
+                search.advance(found, edges[at])
+        starts = lower.ends if begins else [End()] * edges.shape[1]
+        return _cuts(
+            [
+                None if skipped <= 0 else start
+                for start, skipped in zip(starts, edges[0], strict=True)
+            ],
+            upper.ends,
+            edges[0],
+        )
 
-    def _groups(self, documents: Documents) -> list[tuple[str, Documents]]:
-        """The documents that have a score, by group."""
-        scored = documents.where(~np.isnan(documents.score))
-        if not self.by_domain:
-            return [(_EVERYTHING, scored)]
-        return [(name, scored.where(mask)) for name, mask in scored.by_domain()]
+    def _edges(self, seen: Seen) -> FloatArray:
+        """float64[2, groups]: the costs between which each group's documents are taken."""
+        budgets = self._budgets(seen)
+        if not self.draw.sampler.calibrated_order:
+            self._calibrate(seen)
+        return np.array(
+            [
+                self.draw.sampler.interval(total, budget)
+                for total, budget in zip(seen.totals, budgets, strict=True)
+            ]
+        ).T
 
-    def _order(self, documents: Documents, calibration: Any) -> NDArray[np.float64]:
-        u = permanent_random(self.seed, documents.key)
-        return self.sampler.order(documents.score, u, calibration)
+    def _look(self, searches: list[Search], *, measure: bool) -> Seen:
+        for search in searches:
+            search.reach(len(self.index.groups))
+        return look(
+            self.draw,
+            self.shards,
+            self.index,
+            lambda: [search.gather() for search in searches],
+            measure,
+            self.workers,
+        )
 
-    def _write_shard(
-        self,
-        out: Path,
-        documents: Documents,
-        cutoffs: dict[str, Cutoff],
-        calibrations: dict[str, Any],
-        counts: dict[str, DomainCount],
-    ) -> None:
-        tables = [_selection_table(documents.where(np.zeros(0, int)), np.empty(0), np.empty(0))]
-        for group, part in self._groups(documents):
-            order = self._order(part, calibrations[group])
-            taken = cutoffs[group].taken(order, part.key)
-            kept = part.where(taken)
-            for name, mask in kept.by_domain():
-                mine, count = kept.where(mask), counts[name]
-                count.kept += len(mine.row)
-                count.tokens_kept += int(mine.n_tokens.sum())
-                count.bytes_kept += int(mine.n_bytes.sum())
-            inclusion = self.sampler.inclusion(kept.score, calibrations[group])
-            tables.append(_selection_table(kept, order[taken], inclusion))
-        table = pa.concat_tables(tables).unify_dictionaries().sort_by("row")
-        with whole(table_path(out, documents.shard)) as temporary:
-            pq.write_table(
-                table.replace_schema_metadata(self._stamp(documents.shard)),
-                temporary,
-                compression="zstd",
-            )
+    def _budgets(self, seen: Seen) -> FloatArray:
+        return self.draw.grouping.budgets(
+            self.index.groups.names,
+            seen.totals,
+            self.index.domains.names,
+            self.draw.population.scores.root,
+        )
 
-    def _stamp(self, shard: str) -> dict[bytes, bytes]:
-        """Which shard, with which content, a table selects from."""
-        scored = table_metadata(self.population.scores.table_path(shard))
-        return {SHARD_FINGERPRINT: str(scored["shard_fingerprint"]).encode()}
+    def _calibrate(self, seen: Seen) -> None:
+        """The sampler's calibration for each group that has anything."""
+        found = {}
+        for g, (total, budget) in enumerate(zip(seen.totals, self._budgets(seen), strict=True)):
+            score, cost = np.zeros(1), np.array([total])
+            if seen.histogram is not None:
+                score, cost = seen.histogram.of(g)
+            if total:
+                name = self.index.groups.names[g]
+                found[name] = self.draw.sampler.calibrate(score, cost, max(budget, 0.5))
+        self.draw = replace(self.draw, calibrations=found)
 
 
-def _selection_table(
-    kept: Documents, order: NDArray[np.float64], inclusion: NDArray[np.float64]
-) -> pa.Table:
-    domain = pa.DictionaryArray.from_arrays(
-        pa.array(kept.domain, pa.int32()), pa.array(kept.domains, pa.string())
-    )
-    columns = {"row": kept.row, "key": kept.key, "domain": domain, "order": order}
-    columns |= {"inclusion": inclusion, "n_bytes": kept.n_bytes, "n_tokens": kept.n_tokens}
-    return pa.table(columns)
-
-
-def _n_shared_keys(population: Population) -> int:
-    """Documents whose key another document has as well: such documents share a fate."""
-    keys = [documents.key for documents in population]
-    _, counts = np.unique(np.concatenate(keys), return_counts=True)
-    return int(counts[counts > 1].sum())
+def _cuts(starts: list[End | None], ends: list[End], skipped: FloatArray | None = None) -> Cuts:
+    """A document that lies across the start is not taken, nor one that lies across the end."""
+    nothing = (np.nan, 0)
+    lower = []
+    for g, start in enumerate(starts):
+        whole = start is None or skipped is None or start.cost >= skipped[g] or not start.next
+        pair = None if start is None else start.last if whole else start.next
+        lower.append(pair or nothing)
+    upper = [end.last or nothing for end in ends]
+    orders = [np.array([order for order, _ in pairs], float) for pairs in (lower, upper)]
+    keys = [np.array([key for _, key in pairs], np.uint64) for pairs in (lower, upper)]
+    return Cuts(orders[0], keys[0], orders[1], keys[1])

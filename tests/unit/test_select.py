@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,86 +14,91 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import ConfigError
-from curate.files import write_json
+from curate.stages import guessing, passes, population
+from curate.stages import kept as kept_
+from curate.stages import select as selecting
 from curate.stages.select import select
 from curate.tables import ScoreStore
+from tests.made_scores import N, kept, write_scores
 
-N = 600
-
-
-def write_scores(
-    root: Path, n_shards: int, *, column: str = "p_yes", tokens: bool = True, **changes: Any
-) -> Path:
-    """Score tables of the same 600 documents, cut into any number of shards."""
-    rng = np.random.default_rng(5)
-    score = rng.normal(size=N)
-    better = {"p_yes": True, "nll_per_token": False, "log_density": None}[column]
-    config = {"scorer": "made-up", "column": column, "unit": "1", "higher_is_better": better}
-    store = ScoreStore.create(root, {**config, "config": {}, "reading": {}})
-    names = [f"s{number:03d}.jsonl" for number in range(n_shards)]
-    write_json(root / "_report.json", {"shards": names, "failed": {}})
-    columns: dict[str, Any] = {
-        "key": rng.integers(0, 2**63, N).astype(np.uint64),
-        "score": np.where(rng.random(N) < 0.05, np.nan, score),
-        "n_bytes": rng.integers(10, 500, N).astype(np.int32),
-        "n_tokens": rng.integers(1, 100, N).astype(np.int32),
-        "domain": np.array(["web", "code", "books"], dtype=object)[
-            rng.choice(3, N, p=[0.6, 0.3, 0.1])
-        ],
-        **changes,
-    }
-    for number, rows in enumerate(np.array_split(np.arange(N), n_shards)):
-        missing = np.isnan(columns["score"][rows])
-        table = pa.table(
-            {
-                "row": np.arange(len(rows)),
-                "key": columns["key"][rows],
-                "domain": pa.array(columns["domain"][rows].tolist()).dictionary_encode(),
-                "score": pa.array(columns["score"][rows], mask=missing),
-                "reason": pa.array(
-                    np.where(missing, "empty", None), pa.string()
-                ).dictionary_encode(),
-                **{name: columns[name][rows] for name in changes if name.startswith("extra")},
-                "n_bytes": columns["n_bytes"][rows],
-                **({"n_tokens": columns["n_tokens"][rows]} if tokens else {}),
-            }
-        )
-        stamp = {
-            "shard": f"s{number:03d}.jsonl",
-            "fingerprint": store.fingerprint,
-            "shard_fingerprint": str(number),
-        }
-        import json
-
-        table = table.replace_schema_metadata({b"curate": json.dumps(stamp).encode()})
-        pq.write_table(table, store.table_path(stamp["shard"]))
-    return root
+METHODS: dict[str, dict[str, Any]] = {
+    "top-k": {"method": "top-k"},
+    "random": {"method": "random"},
+    "sequential poisson": {"method": "inverse-propensity"},
+    "pareto": {"method": "inverse-propensity", "options": {"design": "pareto"}},
+    "poisson": {"method": "inverse-propensity", "options": {"design": "poisson"}},
+    "softmax": {"method": "softmax", "options": {"temperature": 0.7}},
+    "middle": {"method": "band"},
+    "quantiles": {"method": "band", "options": {"lower": 0.2, "upper": 0.5}},
+}
 
 
-def kept(root: Path) -> pa.Table:
-    parts = [pq.read_table(p, partitioning=None) for p in sorted(root.glob("*.parquet"))]
-    return pa.concat_tables(parts).unify_dictionaries().sort_by("key")
+def measured(method: dict[str, Any]) -> str:
+    return "log_density" if method["method"] == "inverse-propensity" else "p_yes"
 
 
-@pytest.mark.parametrize("method", ["top-k", "random", "inverse-propensity", "band"])
-@pytest.mark.parametrize("budget", ["30%", "100docs", "5Ktok", "20%tok", "20Kbytes", "100%"])
-@pytest.mark.parametrize("by_domain", [False, True])
+def pickled(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
+    """As processes do it, last share first."""
+    for item in list(items)[::-1]:
+        yield pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(item)))))
+
+
+@pytest.fixture
+def cramped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory for a few documents, so that few of them take every path that many do."""
+    monkeypatch.setattr(selecting, "ROOM", 64)
+    monkeypatch.setattr(guessing, "_FEW", 0)
+    monkeypatch.setattr(population, "BATCH", 50)
+    monkeypatch.setattr(kept_, "_ROWS", 30)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    for module in (passes, selecting):
+        monkeypatch.setattr(module, "in_processes", pickled)
+
+
+def outcome(root: Path, **request: Any) -> tuple[Any, Any]:
+    """Counts and kept documents; those of any two runs can be compared."""
+    manifest = select(root, root.parent / f"out-{root.name}", **request)
+    table = kept(root.parent / f"out-{root.name}").drop_columns(["row"])
+    counts = manifest["domains"].values()
+    assert sum(c["documents"] for c in counts) == N
+    assert sum(c["kept"] for c in counts) == len(table)
+    assert sum(c["tokens_kept"] for c in counts) == sum(table["n_tokens"].to_pylist())
+    return manifest["domains"], table.to_pydict()
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize(
+    ("budget", "by_domain"),
+    [("30%", False), ("100docs", True), ("5Ktok", False), ("20%tok", True), ("20Kbytes", True)],
+)
 def test_the_same_documents_from_any_cut(
-    tmp_path: Path, method: str, budget: str, by_domain: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: dict[str, Any],
+    budget: str,
+    by_domain: bool,
 ) -> None:
-    column = "log_density" if method == "inverse-propensity" else "p_yes"
-    found = []
-    for n_shards in (1, 7, 64):
-        scores = write_scores(tmp_path / f"scores{n_shards}", n_shards, column=column)
-        out = tmp_path / f"out{n_shards}"
-        manifest = select(scores, out, method=method, budget=budget, by_domain=by_domain, seed=3)
-        table = kept(out).drop_columns(["row"])
-        found.append((manifest["domains"], table.to_pydict()))
-        counts = manifest["domains"].values()
-        assert sum(c["documents"] for c in counts) == N
-        assert sum(c["kept"] for c in counts) == len(table)
-        assert sum(c["tokens_kept"] for c in counts) == sum(table["n_tokens"].to_pylist())
-    assert found[0] == found[1] == found[2]
+    if "lower" in method.get("options", {}):
+        budget = "30%" + budget.lstrip("0123456789%K")  # its own share, in that unit
+    request = {**method, "budget": budget, "by_domain": by_domain, "seed": 3}
+    scores = write_scores(tmp_path / "whole", 1, column=measured(method))
+    plain = outcome(scores, **request)
+    cramped.__wrapped__(monkeypatch)  # type: ignore[attr-defined]
+    for n_shards, workers in ((1, 1), (7, 2), (64, 3)):
+        name = tmp_path / f"cut{n_shards}"
+        scores = write_scores(name, n_shards, column=measured(method), shuffle=n_shards)
+        assert outcome(scores, **request, workers=workers) == plain
+
+
+@pytest.mark.parametrize("by_domain", [True, False])
+def test_two_real_processes(tmp_path: Path, by_domain: bool) -> None:
+    scores = write_scores(tmp_path / "scores", 7, column="log_density")
+    request = {**METHODS["sequential poisson"], "budget": "30%tok", "by_domain": by_domain}
+    one = select(scores, tmp_path / "one", **request)
+    two = select(scores, tmp_path / "two", **request, workers=2)
+    assert one == two
+    for path in (tmp_path / "one").glob("*.parquet"):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
 def test_budgets_are_kept_and_used(tmp_path: Path) -> None:
@@ -147,7 +155,7 @@ def test_a_band_is_a_slice_of_the_sorted_scores(tmp_path: Path, column: str) -> 
     for part, (first, last) in slices.items():
         out = tmp_path / part
         manifest = select(scores, out, method="band", budget="30%", options={"part": part})
-        assert manifest["request"]["options"] == {"part": part}
+        assert manifest["request"]["options"]["part"] == part
         assert len(set(kept(out)["key"].to_pylist()) ^ set(by_score[first:last])) <= 2
         assert set(kept(out)["inclusion"].to_pylist()) == {1.0}
 
