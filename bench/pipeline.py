@@ -26,6 +26,7 @@ from .report import finish
 _RUNS = ("whole", "again", "killed")
 _JOB = Path(__file__).parents[1] / "examples" / "quickstart.yaml"
 _KILL_WHEN = [
+    "scores/embeddings/*/*.parquet",
     "scores/ask-llm/.parts/*/*/00000000.parquet",
     "scores/perplexity/*/*.parquet",
     "scores/density/*/*.parquet",

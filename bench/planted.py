@@ -7,7 +7,9 @@ or rank, a higher perplexity, and a mean token prior farther from the corpus's m
 Near-duplicates are left out: they are undamaged text. The toy was trained to answer Ask-LLM's own
 prompt and has never seen a rubric. KenLM is not among them: nothing here trains a model for it.
 
-    python -m bench.planted --corpus DIR [--share 0.1] [--model demo]
+Then it asks whether density finds the near-duplicates (see `bench.near_duplicates`).
+
+    python -m bench.planted --corpus DIR [--share 0.1] [--model demo] [--only near-duplicates]
 """
 
 from __future__ import annotations
@@ -28,13 +30,16 @@ from sklearn.metrics import roc_auc_score
 
 from curate.cli.console import quiet_models
 from curate.corpus import Corpus, document_key
-from curate.registry import make_scorer
+from curate.registry import make_embedder, make_scorer
 from curate.stages.combine import combine
+from curate.stages.embed import embed
+from curate.stages.points import score_points
 from curate.stages.score import score
-from curate.tables import ScoreStore
+from curate.tables import EMBEDDINGS, ScoreStore
 from samplers import permanent_random
 
-from .report import finish
+from .near_duplicates import KIND, measure
+from .report import finish, print_table
 
 Scores = NDArray[np.float64]
 
@@ -58,17 +63,17 @@ class _Judged:
     options: dict[str, Any]
     worse: Callable[[Scores], Scores]
     asks_a_model: bool = False
+    reads_points: bool = False
 
 
 _JUDGED = {
     "ask-llm": _Judged({"max_tokens": 384}, _low, asks_a_model=True),
     "rubric": _Judged({"max_tokens": 512}, _low, asks_a_model=True),
     "perplexity": _Judged({}, _high, asks_a_model=True),
-    "density": _Judged({}, _low),
+    "density": _Judged({}, _low, reads_points=True),
     "token-prior": _Judged({"tokenizer": "demo"}, _far),
 }
 _ENSEMBLE = ("ask-llm", "perplexity")
-_LEFT_OUT = "near_duplicate"
 _CLEAN = "clean"
 
 
@@ -76,8 +81,20 @@ _CLEAN = "clean"
 @click.option("--corpus", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--model", default="demo", show_default=True, help="For Ask-LLM and perplexity.")
 @click.option("--share", default=1.0, show_default=True, help="Of the shards, for a quick look.")
-def main(corpus: Path, model: str, share: float) -> None:
-    """Print each scorer's ROC AUC against planted damage, by kind and by domain."""
+@click.option("--embedder", default="hashed-ngrams", show_default=True, help="For density.")
+@click.option("--cells", default=500, show_default=True, help="Of k-means.")
+@click.option("--seeds", default=10, show_default=True, help="Selections by each method.")
+@click.option("--only", type=click.Choice(["damage", "near-duplicates"]), help="One part.")
+def main(
+    corpus: Path,
+    model: str,
+    share: float,
+    embedder: str,
+    cells: int,
+    seeds: int,
+    only: str | None,
+) -> None:
+    """Print each scorer's ROC AUC against planted damage, and what becomes of near-duplicates."""
     quiet_models()
     labels = pq.read_table(corpus / "labels.parquet").to_pydict()
     kind = dict(zip(map(document_key, labels["id"]), labels["planted"], strict=True))
@@ -94,22 +111,33 @@ def main(corpus: Path, model: str, share: float) -> None:
         for name, judged in _JUDGED.items():
             options = {**judged.options, **({"model": model} if judged.asks_a_model else {})}
             scorer = make_scorer(name, **options)
-            runs[name] = partial(score, read, scorer, out), judged.worse
+            run = partial(_embedded, embedder) if judged.reads_points else score
+            runs[name] = partial(run, read, scorer, out), judged.worse
         raters = [out / name for name in _ENSEMBLE]
         runs["mean-rank"] = (
             lambda: combine(raters, out, how="mean-rank", name="mean-rank"),
             _low,
         )
-        for name, (run, worse) in runs.items():
+        for name, (judge, worse) in runs.items() if only != "near-duplicates" else ():
             start = time.perf_counter()
-            run()
+            judge()
             seconds = time.perf_counter() - start
             found = _Found.read(ScoreStore.open(out / name), kind, worse)
             figures[f"auc_{name.replace('-', '_')}"] = found.auc()
             figures[f"seconds_{name.replace('-', '_')}"] = seconds
             rows += found.rows(name, seconds)
+        if only != "damage":
+            start = time.perf_counter()
+            near = measure(read, kind, out, embedder=embedder, cells=cells, seeds=seeds)
+            figures |= {**near.figures, "seconds_near_duplicates": time.perf_counter() - start}
+            print_table(("by", "of", "what", "found"), near.rows)
     figures["seconds"] = sum(v for name, v in figures.items() if name.startswith("seconds_"))
     finish(("scorer", "against", "documents", "damaged", "AUC", "seconds"), rows, figures)
+
+
+def _embedded(embedder: str, corpus: Corpus, spec: Any, out: Path) -> None:
+    embed(corpus, make_embedder(embedder), out)
+    score_points(out / EMBEDDINGS, spec, out)
 
 
 class _Found:
@@ -131,7 +159,7 @@ class _Found:
             domains += table["domain"].to_pylist()
         worse = worse_of(np.array(scores, np.float64))
         planted = np.array(kinds)
-        used = ~np.isnan(worse) & (planted != _LEFT_OUT)
+        used = ~np.isnan(worse) & (planted != KIND)
         return cls(worse[used], planted[used], np.array(domains)[used])
 
     def auc(self, mask: NDArray[np.bool] | None = None) -> float:

@@ -10,6 +10,13 @@ def finish(
     columns: Sequence[str], rows: Sequence[Sequence[object]], figures: dict[str, float]
 ) -> None:
     """Print the table, then the figures as the last line."""
+    if rows:
+        print_table(columns, rows)
+    print(json.dumps({name: float(f"{value:.5g}") for name, value in figures.items()}))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print one table, the first column to the left, numbers to the right."""
     cells = [list(columns), *([_cell(v) for v in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
@@ -18,7 +25,6 @@ def finish(
             for i, (c, w) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join([first, *rest]).rstrip())
-    print(json.dumps({name: float(f"{value:.5g}") for name, value in figures.items()}))
 
 
 def _cell(value: object) -> str:

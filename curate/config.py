@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .budget import Budget, parse_tokens
 from .errors import ConfigError
-from .registry import find
+from .registry import find, measured_by, names, reads_points
 from .stages.ordering import make_sampler
 from .stages.proxies import Swarm
-from .tables import check_name
+from .tables import EMBEDDINGS, check_name
 
 
 class _Strict(BaseModel):
@@ -27,7 +27,26 @@ class CorpusSection(_Strict):
     text_column: str = "text"
     id_column: str | None = None
     domain_column: str | None = None
+    group_column: str | None = None
     max_document_bytes: int = Field(4 * 2**20, gt=0)
+
+
+class EmbedSection(BaseModel):
+    """How documents are embedded, for scorers that read embeddings.
+
+    Further keys are options of the embedder; see `curate.registry.make_embedder`.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    embedder: str = "hashed-ngrams"
+    backend: str | None = None
+    vector_column: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the embedder."""
+        return dict(self.model_extra or {})
 
 
 class ScoreSection(BaseModel):
@@ -47,20 +66,37 @@ class ScoreSection(BaseModel):
 
 
 class SelectSection(_Strict):
-    """Which documents. ``by`` is a key of the section ``score``; ``part`` is an option of band."""
+    """Which documents. ``by`` and ``sizes_from`` are keys of the section ``score``.
+
+    ``part`` is an option of band, and ``options`` holds those of any method, such as
+    ``{temperature: 0.5}``; the others are those of `curate.stages.select.select`. Where nothing
+    says how much, it is 50 % of the documents.
+    """
 
     by: str
     method: str = "top-k"
     part: Literal["lowest", "middle", "highest"] | None = None
+    options: dict[str, Any] = {}
     column: str | None = None
-    budget: str = "50%"
+    budget: str | None = None
     by_domain: bool = True
+    quotas: dict[str, str] = {}
+    at_least: float | None = None
+    at_most: float | None = None
+    max_per_group: int | None = Field(None, ge=1)
+    group_by: str = "group"
     sizes_from: str | None = None
 
     @property
-    def options(self) -> dict[str, Any]:
-        """Of the sampler."""
-        return {} if self.part is None else {"part": self.part}
+    def sampler_options(self) -> dict[str, Any]:
+        """All options of the sampler."""
+        return {**self.options, **({} if self.part is None else {"part": self.part})}
+
+    @property
+    def amount(self) -> str | None:
+        """The budget; None where quotas or the ends of a band say how much."""
+        said = self.quotas or {"lower", "upper"} & {*self.options}
+        return self.budget or (None if said else "50%")
 
 
 class DesignSection(_Strict):
@@ -98,7 +134,8 @@ class Pipeline(_Strict):
         seed: of the selection, the design, the fit and the dataset. A scorer's own is among its
             options.
         workers: processes that train proxies side by side.
-        chunk_rows: documents scored together.
+        chunk_rows: texts scored or embedded together.
+        embed: what scorers of embeddings read; not used where there is none of these.
         score: the scorers, by the names of their tables.
     """
 
@@ -107,6 +144,7 @@ class Pipeline(_Strict):
     workers: int = Field(2, gt=0)
     chunk_rows: int = Field(1024, gt=0)
     corpus: CorpusSection
+    embed: EmbedSection = EmbedSection()
     score: dict[str, ScoreSection] = Field(min_length=1)
     select: SelectSection
     mix: MixSection = MixSection()
@@ -115,6 +153,11 @@ class Pipeline(_Strict):
     def scorer(self, key: str) -> str:
         """The registered name of the scorer under a key of the section ``score``."""
         return self.score[key].scorer or key
+
+    @property
+    def embeds(self) -> bool:
+        """Whether any scorer reads embeddings."""
+        return any(reads_points(self.scorer(key)) for key in self.score)
 
 
 def load_pipeline(path: str | Path, overrides: tuple[str, ...] = ()) -> Pipeline:
@@ -156,21 +199,30 @@ def _check_names(pipeline: Pipeline) -> None:
     for key in pipeline.score:
         check_name(key)
         find("scorers", pipeline.scorer(key))
+    _check_embed(pipeline)
     section = pipeline.select
     for key in ("by", "sizes_from"):
         name = getattr(section, key)
         if name is not None and name not in pipeline.score:
             known = sorted(pipeline.score)
             raise ConfigError(f"select.{key} is {name!r}, not among the scorers {known}.")
-    make_sampler(section.method, **section.options)
+    make_sampler(section.method, **section.sampler_options)
     find("laws", pipeline.mix.law)
     Swarm.of(**pipeline.mix.proxy)
-    Budget.parse(section.budget)
+    for budget in (section.amount, *section.quotas.values()):
+        if budget is not None:
+            Budget.parse(budget)
+    if section.max_per_group and section.group_by == "group" and not pipeline.corpus.group_column:
+        raise ConfigError("select.max_per_group needs corpus.group_column, or select.group_by.")
     parse_tokens(pipeline.build.tokens)
-    by = pipeline.scorer(section.by)
-    # One that is fitted first says no direction here; what it becomes is known after the fit alone.
-    better = getattr(find("scorers", by), "higher_is_better", None)
-    fits = {"top-k": better is not None, "inverse-propensity": by == "density"}
+    by = measured_by(pipeline.scorer(section.by))
+    better = getattr(by, "higher_is_better", None)
+    is_density = getattr(by, "column", None) == "log_density"
+    fits = {
+        "top-k": better is not None,
+        "softmax": better is not None,
+        "inverse-propensity": is_density,
+    }
     if section.column is not None and section.method in fits:
         raise ConfigError(
             f"select.method {section.method} does not go with select.column: it reads the scores "
@@ -179,9 +231,19 @@ def _check_names(pipeline: Pipeline) -> None:
     if not fits.get(section.method, True):
         raise ConfigError(
             f"select.method {section.method} does not go with the scores of {section.by}: "
-            f"inverse-propensity needs density, and top-k needs scores of which one end is "
+            f"inverse-propensity needs density; top-k and softmax need scores of which one end is "
             f"better. Band and random take any."
         )
+
+
+def _check_embed(pipeline: Pipeline) -> None:
+    section = pipeline.embed
+    if EMBEDDINGS in pipeline.score:
+        raise ConfigError(f"score.{EMBEDDINGS}: that is where the embeddings are. Rename it.")
+    if section.vector_column is not None and section.model_fields_set - {"vector_column"}:
+        raise ConfigError("embed.vector_column is read in place of an embedder: leave out others.")
+    if section.backend is not None and section.backend not in names("embedders"):
+        find("embedders", section.backend)
 
 
 def _override(content: dict[str, Any], text: str) -> None:

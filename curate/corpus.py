@@ -39,6 +39,8 @@ class Corpus:
         id_column: holds its id. None: "id" where a shard has such a column, else documents are
             known by shard name and row.
         domain_column: holds its domain. None: the first directory of the shard's name.
+        group_column: holds what documents are grouped by, such as the problem that one is a
+            solution of. Tables then have a column "group". None: they have none.
         max_document_bytes: a longer document is not scored; its reason is "too_long".
         leave_out: names of shards that are there and not to be read.
     """
@@ -47,6 +49,7 @@ class Corpus:
     text_column: str = "text"
     id_column: str | None = None
     domain_column: str | None = None
+    group_column: str | None = None
     max_document_bytes: int = 4 * 2**20
     leave_out: frozenset[str] = frozenset()
 
@@ -83,9 +86,16 @@ class Corpus:
         return replace(self, leave_out=self.leave_out | set(names))
 
     def reading(self) -> dict[str, Any]:
-        """How documents are read, as plain JSON values; where they are does not matter."""
-        where = ("inputs", "leave_out")
-        return {key: value for key, value in asdict(self).items() if key not in where}
+        """How documents are read, as plain JSON values; where they are does not matter.
+
+        Nor do groups: tables with and without them describe the same documents.
+        """
+        beside = ("inputs", "leave_out", "group_column")
+        return {key: value for key, value in asdict(self).items() if key not in beside}
+
+    def grouping(self) -> dict[str, str]:
+        """What else a table's configuration says of the reading: the group column, if any."""
+        return {} if self.group_column is None else {"group_column": self.group_column}
 
 
 @dataclass(frozen=True, kw_only=True)

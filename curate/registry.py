@@ -2,7 +2,7 @@
 
 The only place that knows them. A class is imported when it is asked for, so that listing names
 costs nothing. Other packages add theirs through the entry point groups `curate.scorers`,
-`curate.backends`, `curate.samplers` and `curate.laws`.
+`curate.embedders`, `curate.backends`, `curate.samplers` and `curate.laws`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from .errors import BackendError, ConfigError
 
@@ -25,7 +25,18 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "perplexity": "scorers.perplexity:Perplexity",
         "kenlm": "scorers.kenlm:KenLM",
         "token-prior": "scorers.token_prior:TokenPrior",
-        "density": "scorers.density:ReferenceDensity",
+        "density": "scorers.density.reference:ReferenceDensity",
+        "density-exact": "scorers.density.exact:ExactDensity",
+        "density-race": "scorers.density.race:RaceDensity",
+        "density-faiss": "scorers.density.faiss:FaissDensity",
+        "semdedup": "scorers.clusters.semdedup:SemDeDup",
+        "prototypes": "scorers.clusters.prototypes:Prototypes",
+        "coverage": "scorers.coverage:Coverage",
+    },
+    "embedders": {
+        "hashed-ngrams": "scorers.embedders.hashed_ngrams:HashedNGrams",
+        "sentence-transformers": "scorers.embedders:SentenceTransformerEmbedder",
+        "vllm": "scorers.embedders.vllm:VLLMEmbedder",
     },
     "backends": {
         "transformers": "scorers.backends.transformers:TransformersBackend",
@@ -34,7 +45,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "samplers": {
         "top-k": "samplers.order:TopK",
-        "inverse-propensity": "samplers.order:InversePropensity",
+        "inverse-propensity": "samplers.inverse_propensity:InversePropensity",
+        "softmax": "samplers.softmax:Softmax",
         "random": "samplers.order:Random",
         "band": "samplers.band:Band",
     },
@@ -103,18 +115,22 @@ def resolve_prompt(prompt: str) -> str:
         ) from error
 
 
-def resolve_embedder(name: str) -> Any:
-    """A sentence-transformers model by name or directory."""
-    from scorers.embedders import SentenceTransformerEmbedder
+def resolve_target(directory: str) -> Any:
+    """The vectors of a directory of embedding tables.
 
-    return SentenceTransformerEmbedder(model=name)
+    Raises:
+        ConfigError: no embedding tables there.
+    """
+    from .embeddings import EmbeddingTables
+
+    return EmbeddingTables.open(directory).vectors()
 
 
 _RESOLVE: dict[str, Callable[[str], Any]] = {
     "model": resolve_model,
     "tokenizer": resolve_model,
     "prompt": resolve_prompt,
-    "embedder": resolve_embedder,
+    "target": resolve_target,
 }
 
 
@@ -133,12 +149,76 @@ def make_scorer(name: str, **options: Any) -> Any:
     """
     scorer = find("scorers", name)
     options = {key: value for key, value in options.items() if value is not None}
-    loads = ("tokenizer", "model", "embedder")
-    wanted = next((options[key] for key in loads if key in options), None)
-    try:
+    wanted = next((options[key] for key in ("tokenizer", "model") if key in options), None)
+
+    def build() -> Any:
         resolved = {k: _RESOLVE[k](v) if k in _RESOLVE else v for k, v in options.items()}
-        made = scorer(**_with_backend(name, scorer, resolved))
-        made.config()  # loads what decides the scores, so that a wrong name is known at once
+        return scorer(**_with_backend(name, scorer, resolved))
+
+    return _made(name, build, wanted)
+
+
+def make_point_scorer(name: str, seed: int | None = None, **options: Any) -> tuple[Any, int]:
+    """What `make_scorer` makes, and the seed of the sample that it is calibrated on.
+
+    A scorer with a random choice of its own has a ``seed``, which is that of the sample, too.
+    """
+    own = "seed" in _options(find("scorers", name))
+    made = make_scorer(name, **options, **({"seed": seed} if own else {}))
+    return made, seed or 0
+
+
+def make_embedder(
+    embedder: str = "hashed-ngrams", backend: str | None = None, **options: Any
+) -> Any:
+    """An embedder from plain options.
+
+    Args:
+        embedder: the name of one that needs no model, or a model: directory or hub name.
+        backend: the name of the embedder that runs the model; None: sentence-transformers.
+        options: of the embedder; what one with ``engine_args`` does not know is handed on to
+            the engine.
+
+    Raises:
+        ConfigError: no such embedder, an option it does not have, or one out of range.
+    """
+    by_name = backend is None and embedder in names("embedders")
+    name = embedder if by_name else backend or "sentence-transformers"
+    cls = find("embedders", name)
+    known = _options(cls)
+    given = {key: value for key, value in options.items() if value is not None}
+    if not by_name:
+        if "model" not in known:
+            raise ConfigError(f"{name} runs no model: leave out {embedder!r}.")
+        given["model"] = resolve_model(embedder)
+    if "engine_args" in known:
+        handed_on = {key: given.pop(key) for key in list(given) if key not in known}
+        given["engine_args"] = {**given.get("engine_args", {}), **handed_on}
+    _check(name, given, known)
+    return _made(name, lambda: cls(**given), given.get("model"))
+
+
+def reads_points(name: str) -> bool:
+    """Whether a scorer reads embeddings, in place of texts."""
+    return hasattr(find("scorers", name), "calibrate")
+
+
+def measured_by(name: str) -> Any:
+    """The class that has a scorer's ``column`` and direction.
+
+    It is the scorer's own, or what its fit or its calibration is annotated to become.
+    """
+    cls = find("scorers", name)
+    for step in ("calibrate", "merge"):
+        if not hasattr(cls, "column") and hasattr(cls, step):
+            cls = get_type_hints(getattr(cls, step)).get("return", cls)
+    return cls
+
+
+def _made(name: str, build: Callable[[], Any], wanted: Any) -> Any:
+    try:
+        made = build()
+        made.config()  # loads what decides the numbers, so that a wrong name is known at once
     except (TypeError, ValueError, ModuleNotFoundError) as error:
         raise ConfigError(f"{name}: {error}") from error
     except RuntimeError as error:

@@ -1,8 +1,10 @@
 """Score tables: one narrow Parquet file per shard and scorer, written part by part.
 
     OUT/<scorer>/_config.json           what every table here was made with
-    OUT/<scorer>/<shard name>.parquet   row, key, domain, score, reason, n_bytes, extras
+    OUT/<scorer>/<shard name>.parquet   row, key, domain, [group,] score, reason, n_bytes, extras
     OUT/<scorer>/.parts/<shard name>/   finished chunks of a shard that is not finished
+
+Embeddings are tables of the same kind, with a column ``embedding`` in the place of the score.
 
 A part is renamed into place when whole. When all parts of a shard are there they become its table,
 always by the same path, so that an interrupted run leaves the same bytes as an undisturbed one.
@@ -14,10 +16,10 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -25,7 +27,7 @@ import pyarrow.parquet as pq
 from .corpus import Shard
 from .errors import ConfigError, CorpusError
 from .files import claim, digest, read_json, versions, whole
-from .readers import Batch
+from .schema import EMBEDDING, SCORE, layout
 
 CONFIG = "_config.json"
 REPORT = "_report.json"
@@ -33,26 +35,9 @@ DATASET_COLUMNS = ("id", "text", "domain", "shard", "row", "key", "epoch", "incl
 """Columns that every dataset has; scores stand beside them under the names of their tables."""
 _PARTS = ".parts"
 _METADATA = b"curate"
-_NAME = pa.dictionary(pa.int32(), pa.string())
-
-
-def score_table(
-    batch: Batch, score: np.ndarray, reason: list[str | None], extra: dict[str, np.ndarray]
-) -> pa.Table:
-    """The score table of one batch."""
-    missing = np.array([r is not None for r in reason], bool)
-    columns = {
-        "row": pa.array(batch.rows, pa.int64()),
-        "key": pa.array(batch.keys, pa.uint64()),
-        "domain": pa.array(batch.domains, pa.string()).cast(_NAME),
-        "score": pa.array(score, pa.float64(), mask=missing),
-        "reason": pa.array(reason, pa.string()).cast(_NAME),
-        "n_bytes": pa.array(batch.n_bytes, pa.int32()),
-    }
-    for name, values in extra.items():
-        floating = np.issubdtype(values.dtype, np.floating)
-        columns[name] = pa.array(values, mask=np.isnan(values) if floating else None)
-    return pa.table(columns)
+EMBEDDINGS = "embeddings"
+"""The name that embedding tables have, unless given another."""
+_VERB = {SCORE: "score", EMBEDDING: "embed"}
 
 
 @dataclass(frozen=True)
@@ -79,18 +64,30 @@ class ScoreStore:
         return cls(root, config)
 
     @classmethod
-    def open(cls, root: str | Path) -> ScoreStore:
-        """Score tables that exist.
+    def open(cls, root: str | Path, measured: str | None = SCORE) -> ScoreStore:
+        """Tables that exist.
+
+        Args:
+            root: OUT/<scorer>.
+            measured: what they must hold, "score" or "embedding"; None: either.
 
         Raises:
-            ConfigError: no score tables there; names those below it, if any.
+            ConfigError: no such tables there; names those below it, if any.
         """
         path = Path(root)
+        wanted = measured or SCORE
         if not (path / CONFIG).exists():
-            below = sorted(p.parent.name for p in path.glob(f"*/{CONFIG}"))
-            hint = f" Did you mean {path / below[0]}?" if below else ""
-            raise ConfigError(f"{root}: no score tables there (no {CONFIG}).{hint}")
-        return cls(path, read_json(path / CONFIG))
+            below = [cls(p.parent, read_json(p)) for p in sorted(path.glob(f"*/{CONFIG}"))]
+            near = [s.root for s in below if measured is None or s.measured == wanted]
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{root}: no {wanted} tables there (no {CONFIG}).{hint}")
+        store = cls(path, read_json(path / CONFIG))
+        if measured is not None and store.measured != measured:
+            raise ConfigError(
+                f"{root} holds {store.measured} tables. Name a directory of {wanted} tables, as "
+                f"`curate {_VERB[wanted]}` writes them."
+            )
+        return store
 
     def forget(self) -> None:
         """Drop the configuration of a store that has no tables."""
@@ -101,6 +98,11 @@ class ScoreStore:
     def name(self) -> str:
         """Of the directory: the scorer's, unless the tables were given another."""
         return self.root.resolve().name
+
+    @property
+    def measured(self) -> str:
+        """The column with what was measured: "score" or "embedding"."""
+        return str(self.config.get("measured", SCORE))
 
     @property
     def fingerprint(self) -> str:
@@ -119,6 +121,11 @@ class ScoreStore:
         ]
         return digest([self.fingerprint, shards])
 
+    def shard(self, name: str) -> Shard:
+        """A shard as its table knows it: the file itself is not read, only its fingerprint told."""
+        found = str(table_metadata(self.table_path(name))["shard_fingerprint"])
+        return _Described(url=name, name=name, suffix="", found=found)
+
     def is_done(self, shard: Shard) -> bool:
         """Whether the table of this very shard is there.
 
@@ -132,8 +139,8 @@ class ScoreStore:
         metadata = table_metadata(path)
         if metadata.get("shard_fingerprint") != shard.fingerprint:
             raise ConfigError(
-                f"{path} was made from another content of {shard.url}. Delete the table to score "
-                f"the shard again."
+                f"{path} was made from another content of {shard.url}. Delete the table to "
+                f"{_VERB[self.measured]} the shard again."
             )
         if metadata.get("fingerprint") != self.fingerprint:
             raise ConfigError(f"{path} was made with another configuration. Delete it.")
@@ -148,8 +155,8 @@ class ScoreStore:
         """
         if not (self.root / REPORT).exists():
             raise ConfigError(
-                f"{self.root}: scoring has not come to its end there. Run the same `curate score` "
-                f"again; it goes on where it stopped."
+                f"{self.root}: scoring has not come to its end there. Run the same "
+                f"`curate {_VERB[self.measured]}` again; it goes on where it stopped."
             )
         return dict(read_json(self.root / REPORT))
 
@@ -165,20 +172,34 @@ class ScoreStore:
     def tables(
         self, columns: Sequence[str], names: Sequence[str] | None = None
     ) -> Iterator[tuple[str, pa.Table]]:
-        """(shard name, table) of the named shards, or of every shard in the order of names.
+        """(shard name, table) of the named shards, or of all by name; see `checked`."""
+        for name in self.shard_names() if names is None else names:
+            path = self.checked(name, columns)
+            yield name, pq.read_table(path, columns=list(columns), partitioning=None)
+
+    def checked(self, name: str, columns: Sequence[str]) -> Path:
+        """The path of a shard's table, which is of this configuration and has these columns.
 
         Raises:
-            ConfigError: a table of another configuration, or without one of the columns.
+            ConfigError: it is not, or has not.
         """
-        for name in self.shard_names() if names is None else names:
-            path = self.table_path(name)
-            if table_metadata(path)["fingerprint"] != self.fingerprint:
-                raise ConfigError(f"{path} was made with another configuration than its directory.")
-            present = pq.read_schema(path).names
-            absent = [c for c in columns if c not in present]
-            if absent:
-                raise ConfigError(f"{path} has no column {absent[0]!r}. It has {present}.")
-            yield name, pq.read_table(path, columns=list(columns), partitioning=None)
+        path = self.table_path(name)
+        if table_metadata(path)["fingerprint"] != self.fingerprint:
+            raise ConfigError(f"{path} was made with another configuration than its directory.")
+        present = pq.read_schema(path).names
+        absent = [c for c in columns if c not in present]
+        if absent:
+            raise ConfigError(f"{path} has no column {absent[0]!r}. It has {present}.")
+        return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Described(Shard):
+    found: str
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return self.found
 
 
 class ShardWriter:
@@ -222,32 +243,17 @@ class ShardWriter:
     def add(self, part: pa.Table) -> None:
         """Write the next part."""
         with whole(self._part(self.n_parts)) as temporary:
-            pq.write_table(self._stamp(part), temporary)
+            pq.write_table(self._stamp(part), temporary, **layout(part))
         self.n_parts += 1
 
     def finish(self) -> pa.Table:
-        """Turn all parts into the table, and remove them."""
+        """Turn all parts, at least one, into the table, and remove them."""
         parts = [pq.read_table(self._part(i), partitioning=None) for i in range(self.n_parts)]
-        table = self._stamp(_joined(parts))
+        table = self._stamp(pa.concat_tables(parts).unify_dictionaries().combine_chunks())
         with whole(self._store.table_path(self._shard.name)) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+            pq.write_table(table, temporary, compression="zstd", **layout(table))
         shutil.rmtree(self._parts, ignore_errors=True)
         return table
-
-
-def _joined(parts: Sequence[pa.Table]) -> pa.Table:
-    if not parts:
-        nothing = Batch(
-            rows=np.empty(0, np.int64),
-            ids=[],
-            keys=np.empty(0, np.uint64),
-            domains=[],
-            texts=[],
-            reasons=[],
-            n_bytes=np.empty(0, np.int32),
-        )
-        return score_table(nothing, np.empty(0), [], {})
-    return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
 
 
 def check_name(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.tiny import make_arpa, make_model
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's package is imported: no test waits for it
 
 WriteShard = Callable[..., Path]
 

@@ -15,6 +15,7 @@ from .console import errors, printable
 
 VERBS = {
     "score": "Give every document a score.",
+    "embed": "Give every document an embedding.",
     "combine": "Make one score of several raters'.",
     "select": "Keep the documents a budget has room for.",
     "mix": "Set the share of each domain.",

@@ -136,14 +136,15 @@ def _proxies(directory: Path) -> None:
 def _selection(directory: Path) -> None:
     manifest = _json(directory / "_selection.json")
     request = manifest["request"]
-    part = request.get("options", {}).get("part")
-    output.print(
-        printable(
-            f"Selection: {request['method']}{f' ({part})' if part else ''} by {request['scorer']} "
-            f"({manifest['column']}), {request['budget']}"
-            f"{' of each domain' if request['by_domain'] else ''}"
-        )
-    )
+    keys = ("quotas", "at_least", "at_most", "max_per_group")
+    told = {**request.get("options", {}), **{key: request.get(key) for key in keys}}
+    told.pop("higher_is_better", None)  # of the scores; no choice
+    how = ", ".join(f"{key} {value}" for key, value in told.items() if value not in (None, {}))
+    method = request["method"] + (f" ({how})" if how else "")
+    amount = f", {request['budget']}" if request["budget"] else ""
+    each = " of each domain" if request["by_domain"] else ""
+    of = f"{request['scorer']} ({manifest['column']})"
+    output.print(printable(f"Selection: {method} by {of}{amount}{each}"))
     print_selection(manifest, str(directory))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..corpus import Corpus
+from ..errors import ConfigError
 
 Command = Callable[..., Any]
 
@@ -29,13 +30,56 @@ selection = click.option(
 )
 
 
-def reads_corpus(command: Command) -> Command:
-    """INPUT… and the options that say how to read it, handed on as ``corpus``."""
+name = click.option("--name", help="Of the tables, a directory in --out.  [default: the scorer's]")
+chunk_rows = click.option(
+    "--chunk-rows", default=1024, show_default=True, help="Documents in one checkpoint."
+)
+trust_remote_code = click.option(
+    "--trust-remote-code", is_flag=True, help="Run code that comes with a model or tokenizer."
+)
 
-    @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+
+def several(*given: Command) -> Callable[[Command], Command]:
+    """Options as one decorator, shown in the order given."""
+
+    def decorate(function: Command) -> Command:
+        for option in reversed(given):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def key_value(option: str, text: str) -> tuple[str, Any]:
+    """Key and value, the value as YAML says: 8192, true, auto, {"head_dtype": "float32"}.
+
+    Raises:
+        ConfigError: neither.
+    """
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"{option} wants KEY=VALUE, such as max_model_len=4096. Got {text!r}.")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{option} {text}: the value is not YAML: {error}") from error
+
+
+def _reads_corpus(command: Command, *, tables: bool, needed: bool) -> Command:
+    """See `reads_corpus`; with groups where tables are written, without INPUT if not needed."""
+    group = click.option(
+        "--group-column",
+        help="Holds what documents are grouped by, such as the problem one solves: the tables "
+        "then have a column group.",
+    )
+
+    @click.argument("inputs", nargs=-1, required=needed, metavar="INPUT..." if needed else None)
     @click.option("--text-column", default="text", show_default=True, help="Holds the text.")
     @click.option("--id-column", help="Holds the id.  [default: id, where there is one]")
     @click.option("--domain-column", help="Holds the domain.  [default: the first directory]")
+    @several(*([group] if tables else []))
     @click.option(
         "--max-document-bytes",
         default=4 * 2**20,
@@ -49,6 +93,7 @@ def reads_corpus(command: Command) -> Command:
         id_column: str | None,
         domain_column: str | None,
         max_document_bytes: int,
+        group_column: str | None = None,
         **rest: Any,
     ) -> Any:
         corpus = Corpus(
@@ -56,8 +101,76 @@ def reads_corpus(command: Command) -> Command:
             text_column=text_column,
             id_column=id_column,
             domain_column=domain_column,
+            group_column=group_column,
             max_document_bytes=max_document_bytes,
         )
-        return command(corpus=corpus, **rest)
+        return command(corpus=corpus if inputs else None, **rest)
 
     return wrapped
+
+
+def reads_corpus(command: Command) -> Command:
+    """INPUT… and the options that say how to read it, handed on as ``corpus``."""
+    return _reads_corpus(command, tables=False, needed=True)
+
+
+def tabulates_corpus(command: Command) -> Command:
+    """`reads_corpus`, with the option that gives tables a column of groups."""
+    return _reads_corpus(command, tables=True, needed=True)
+
+
+def may_read_corpus(command: Command) -> Command:
+    """`tabulates_corpus`, where INPUT may be left out; ``corpus`` is then None."""
+    return _reads_corpus(command, tables=True, needed=False)
+
+
+embeds = several(
+    click.option(
+        "--embedder",
+        help="hashed-ngrams, or a model: directory or hub name.  [default: hashed-ngrams]",
+    ),
+    click.option(
+        "--backend",
+        type=click.Choice(["sentence-transformers", "vllm"]),
+        help="What runs the model.  [default: sentence-transformers]",
+    ),
+    click.option(
+        "--embedder-arg",
+        "embedder_args",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Any other option of the embedder, or of the engine behind it; repeatable.",
+    ),
+    trust_remote_code,
+    click.option(
+        "--vector-column", help="Holds vectors, lists of numbers, to take in place of an embedder."
+    ),
+)
+
+
+def embedding(
+    embedder: str | None,
+    backend: str | None,
+    embedder_args: tuple[str, ...],
+    trust_remote_code: bool,
+    vector_column: str | None,
+) -> Any:
+    """What the options of `embeds` say: an embedder, or a column of vectors.
+
+    Raises:
+        ConfigError: both.
+    """
+    from ..registry import make_embedder
+    from ..stages.embed import VectorColumn
+
+    if vector_column is not None:
+        if embedder or backend or embedder_args or trust_remote_code:
+            raise ConfigError(
+                "--vector-column is read in place of an embedder: leave out --embedder, "
+                "--backend, --embedder-arg and --trust-remote-code."
+            )
+        return VectorColumn(vector_column)
+    given = dict(key_value("--embedder-arg", text) for text in embedder_args)
+    if trust_remote_code:
+        given["trust_remote_code"] = True
+    return make_embedder(embedder or "hashed-ngrams", backend, **given)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigError, ShardError
+from ..errors import ShardError
 from ..registry import names
-from . import options
+from . import options, points
 from .console import errors, output, printable, progress
 
 if TYPE_CHECKING:
@@ -25,32 +24,14 @@ def command() -> None:
 
     INPUT is a file, a directory, a glob or an fsspec URL of Parquet, JSON lines (plain, .gz, .zst)
     or Arrow shards. Tables go to OUT/<scorer>/; a run that was stopped goes on where it was.
+
+    density and the scorers after it read embeddings: those that `curate embed` wrote, or those of
+    INPUT, which they write to OUT/embeddings/ first.
     """
 
 
-_chunk_rows = click.option(
-    "--chunk-rows", default=1024, show_default=True, help="Documents in one checkpoint."
-)
-_name = click.option("--name", help="Of the tables, a directory in --out.  [default: the scorer's]")
-_trust_remote_code = click.option(
-    "--trust-remote-code", is_flag=True, help="Run code that comes with a model or tokenizer."
-)
-_Command = Callable[..., Any]
-
-
-def _several(*given: _Command) -> Callable[[_Command], _Command]:
-    """Options as one decorator, shown in the order given."""
-
-    def decorate(function: _Command) -> _Command:
-        for option in reversed(given):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-_asks_a_model = _several(
-    options.reads_corpus,
+_asks_a_model = options.several(
+    options.tabulates_corpus,
     options.out_directory,
     click.option(
         "--model", required=True, help="Directory, hub name, or demo (a toy that ships along)."
@@ -75,8 +56,8 @@ _asks_a_model = _several(
         metavar="KEY=VALUE",
         help="Any other option of the backend, or of the engine behind it; repeatable.",
     ),
-    _trust_remote_code,
-    _name,
+    options.trust_remote_code,
+    options.name,
     click.option("--rater", metavar="K/M", help="Score only what falls to rater K of M."),
     click.option(
         "--seed",
@@ -85,9 +66,9 @@ _asks_a_model = _several(
         type=click.IntRange(0, 2**32 - 1),
         help="Of the draw of raters.",
     ),
-    _chunk_rows,
+    options.chunk_rows,
 )
-_asks_a_question = _several(
+_asks_a_question = options.several(
     click.option(
         "--prompt",
         help="ask-llm, instruction-first, rubric, or a file with one {text} slot.  "
@@ -144,7 +125,7 @@ def perplexity(**kw: Any) -> None:
 
 
 @command.command("kenlm")
-@options.reads_corpus
+@options.tabulates_corpus
 @options.out_directory
 @click.option("--model", required=True, help="An ARPA file, or a KenLM binary.")
 @click.option(
@@ -156,44 +137,28 @@ def perplexity(**kw: Any) -> None:
 )
 @click.option("--lowercase", is_flag=True, help="Lower-case the text first.")
 @click.option("--tokenizer", help="Whose pieces are the words.  [default: white space]")
-@_trust_remote_code
-@_name
-@_chunk_rows
+@options.trust_remote_code
+@options.name
+@options.chunk_rows
 def kenlm(**kw: Any) -> None:
     """Mean negative log-likelihood under an n-gram model, in nats per word."""
     _score("kenlm", **kw)
 
 
 @command.command("token-prior")
-@options.reads_corpus
+@options.tabulates_corpus
 @options.out_directory
 @click.option("--tokenizer", required=True, help="Directory, hub name, or demo.")
-@_trust_remote_code
-@_name
-@_chunk_rows
+@options.trust_remote_code
+@options.name
+@options.chunk_rows
 def token_prior(**kw: Any) -> None:
     """Mean log frequency of a document's tokens in the corpus (arXiv 2509.18577)."""
     _score("token-prior", **kw)
 
 
-@command.command("density")
-@options.reads_corpus
-@options.out_directory
-@click.option("--n-reference", default=2000, show_default=True, help="Texts in the sample.")
-@click.option("--bandwidth", type=float, help="Of the kernel.  [default: by --bandwidth-ratio]")
-@click.option(
-    "--bandwidth-ratio",
-    default=0.3,
-    show_default=True,
-    help="Of the median distance in the sample.",
-)
-@click.option("--embedder", help="A sentence-transformers model.  [default: hashed n-grams]")
-@options.seed
-@_name
-@_chunk_rows
-def density(**kw: Any) -> None:
-    """Log of the mean kernel between a document and the others."""
-    _score("density", **kw)
+for _scorer in points.COMMANDS:
+    command.add_command(_scorer)
 
 
 def _ask(
@@ -203,23 +168,8 @@ def _ask(
     from ..raters import RaterShare
 
     share = None if rater is None else RaterShare.parse(rater, seed)
-    handed_on = dict(_engine_arg(text) for text in engine_args)
+    handed_on = dict(options.key_value("--engine-arg", text) for text in engine_args)
     _score(scorer, rater=share, engine_args=handed_on or None, **kw)
-
-
-def _engine_arg(text: str) -> tuple[str, Any]:
-    """Key and value, the value as YAML says: 8192, true, auto, {"head_dtype": "float32"}."""
-    import yaml
-
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(
-            f"--engine-arg wants KEY=VALUE, such as max_model_len=4096. Got {text!r}."
-        )
-    try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--engine-arg {text}: the value is not YAML: {error}") from error
 
 
 def _score(
@@ -245,12 +195,14 @@ def _score(
         sys.exit(ShardError.exit_code)
 
 
-def print_report(report: ScoreReport, where: str) -> None:
+def print_report(
+    report: ScoreReport, where: str, *, what: str = "scored", without: str = "a score"
+) -> None:
     """Documents in = scored + without a score, and which shards failed."""
-    without = report.documents - report.scored
+    n_without = report.documents - report.scored
     output.print(
-        f"{report.scorer}: {report.documents:,} documents in = {report.scored:,} scored + "
-        f"{without:,} without a score → {printable(where)}"
+        f"{report.scorer}: {report.documents:,} documents in = {report.scored:,} {what} + "
+        f"{n_without:,} without {without} → {printable(where)}"
     )
     for reason, n in sorted(report.reasons.items()):
         output.print(f"  {n:,} {printable(reason)} (first: {printable(report.first[reason])})")

@@ -1,4 +1,4 @@
-"""Several raters' score tables in, one rater's out: means, ranks, maxima and blends.
+"""Several raters' score tables in, one rater's out: means, weighted sums, ranks, maxima, blends.
 
 OUT/<name>/     score tables like any scorer's; see `curate.tables`
 """
@@ -24,6 +24,7 @@ from ..raters import OTHER_RATER
 from ..registry import did_you_mean
 from ..seeds import lots
 from ..tables import REPORT, ScoreStore, ShardWriter, check_name
+from .agreement import HOW, agreed_measure, agreed_reading, check_weights
 from .aligned import Aligned, numbers, shard_fingerprint
 from .score import ScoreReport
 
@@ -33,18 +34,10 @@ NO_RATER = "no_rater"
 """The reason of documents that no rater has a score for, where their reasons differ."""
 
 
-class _How(NamedTuple):
-    ranked: bool
-    blended: bool
-
-
-HOW = {
-    "mean": _How(ranked=False, blended=False),
-    "mean-rank": _How(ranked=True, blended=False),
-    "max-rank": _How(ranked=True, blended=False),
-    "blend": _How(ranked=False, blended=True),
-    "blend-rank": _How(ranked=True, blended=True),
-}
+class _Way(NamedTuple):
+    how: str
+    weights: Sequence[float] | None
+    seed: int
 
 
 def combine(
@@ -52,6 +45,7 @@ def combine(
     out: str | Path,
     *,
     how: str,
+    weights: Sequence[float] | None = None,
     name: str = "ensemble",
     seed: int = 0,
 ) -> ScoreReport:
@@ -69,24 +63,32 @@ def combine(
         raters: directories of score tables of the same documents.
         out: local directory.
         how: a key of `HOW`. Ranks are turned so that greater is better; scores as they are must
-            agree on what they measure.
+            agree on what they measure, but for a weighted sum: there the weights carry the units,
+            and their signs must agree on a direction. A weighted sum is the better in the
+            direction in which its raters get better; a rater of which neither end is better
+            follows the others.
+        weights: of the raters, in their order: needed for a weighted sum, where a negative one
+            turns a rater round; for mean-rank at least 0, and all alike where none are given.
         name: of the new tables.
         seed: of the draw between raters that both have a score, where they are blended. With the
             seed of `curate score --rater` a blend of complete tables is the same as one of shares.
 
     Raises:
-        ConfigError: tables of different documents, raters that don't go together in this way,
-            shares of different draws, or ``out`` holds another combination.
+        ConfigError: tables of different documents, raters or weights that don't go together in
+            this way, shares of different draws, or ``out`` holds another combination.
     """
     if how not in HOW:
         raise ConfigError(f"{how!r} is no way to combine raters. {did_you_mean(how, HOW)}")
     check_name(name)
+    check_weights(how, weights, raters)
     aligned = Aligned.open(raters)
-    config = {"scorer": name, **_measure(aligned.stores, how), "reading": _reading(aligned.stores)}
+    measure = agreed_measure(aligned.stores, how, weights)
+    config = {"scorer": name, **measure, "reading": agreed_reading(aligned.stores)}
     config["config"] = {
         "how": how,
         "seed": seed if HOW[how].blended else None,
         "raters": {str(k): _origin(store) for k, store in enumerate(aligned.stores, 1)},
+        **({} if weights is None else {"weights": [float(weight) for weight in weights]}),
     }
     failed = {shard: why for s in aligned.stores for shard, why in s.report["failed"].items()}
     root = local_directory(out) / name
@@ -95,16 +97,16 @@ def combine(
     root.mkdir(exist_ok=True)
     with only_writer(root):
         report = ScoreReport(name, failed=failed)
-        _combine(aligned, ScoreStore.create(root, config), how, seed, report)
+        _combine(aligned, ScoreStore.create(root, config), _Way(how, weights, seed), report)
         write_json(root / REPORT, report.as_dict())
     return report
 
 
-def _combine(aligned: Aligned, store: ScoreStore, how: str, seed: int, report: ScoreReport) -> None:
+def _combine(aligned: Aligned, store: ScoreStore, way: _Way, report: ScoreReport) -> None:
     """Write the tables that are not there yet, and count them all."""
     shards = {name: _shard(aligned.stores[0], name) for name in aligned.shards}
     left = [name for name, shard in shards.items() if not store.is_done(shard)]
-    values = _values(aligned, how, seed) if left else {}
+    values = _values(aligned, way) if left else {}
     columns = ("row", "domain", "score", "reason", "n_bytes")
     for name, tables in aligned.tables(columns, optional=["n_tokens"], names=left):
         writer = ShardWriter(store, shards[name])
@@ -115,90 +117,30 @@ def _combine(aligned: Aligned, store: ScoreStore, how: str, seed: int, report: S
         report.add(name, table)
 
 
-def _measure(stores: Sequence[ScoreStore], how: str) -> dict[str, Any]:
-    """What the combination measures, in which unit and direction."""
-    way, column = HOW[how], how.replace("-", "_")
-    _check_shares(stores, how)
-    for store in stores:
-        if way.ranked and store.config["higher_is_better"] is None:
-            raise ConfigError(
-                f"{how} of {store.root}: neither end of {store.config['column']!r} is better."
-            )
-    if way.ranked:
-        return {"column": column, "unit": "rank", "higher_is_better": True}
-    keys = ("column", "unit", "higher_is_better")
-    first = stores[0].config
-    for store in stores[1:]:
-        for key in keys:
-            if store.config[key] != first[key]:
-                raise ConfigError(
-                    f"{how} needs raters that measure the same. {stores[0].root} has the {key} "
-                    f"{first[key]!r}, {store.root} has {store.config[key]!r}. Ranks can be "
-                    f"combined: {how}-rank."
-                )
-    return {**{key: first[key] for key in keys}, "column": f"{column}_{first['column']}"}
-
-
-def _check_shares(stores: Sequence[ScoreStore], how: str) -> None:
-    """Shares of the documents blend, where each rater of one draw has its own."""
-    # Tables that were combined have no share.
-    shares = [(store, store.config["rater"]) for store in stores if store.config.get("rater")]
-    if not shares:
-        return
-    first, drawn = shares[0]
-    if not HOW[how].blended:
-        raise ConfigError(
-            f"{first.root} holds one rater's share of the documents (--rater), so that no "
-            f"document has the scores of all. Combine shares with blend or blend-rank."
-        )
-    holders: dict[int, ScoreStore] = {}
-    for store, share in shares:
-        if any(share[key] != drawn[key] for key in ("raters", "seed")):
-            raise ConfigError(
-                f"Shares that blend must be of one draw. {first.root} is of {drawn['raters']} "
-                f"raters with seed {drawn['seed']}, {store.root} of {share['raters']} with seed "
-                f"{share['seed']}. Score both with one M in --rater K/M and one --seed."
-            )
-        other = holders.setdefault(share["rater"], store)
-        if other is not store:
-            raise ConfigError(
-                f"{other.root} and {store.root} both hold the share of rater {share['rater']} of "
-                f"{share['raters']}. Combine one share of each rater."
-            )
-
-
-def _reading(stores: Sequence[ScoreStore]) -> Any:
-    """How the corpus was read, which must be alike for all."""
-    first = stores[0].config["reading"]
-    for store in stores[1:]:
-        for key, value in store.config["reading"].items():
-            if value != first.get(key):
-                raise ConfigError(
-                    f"{stores[0].root} was scored with {key} = {first.get(key)!r}, {store.root} "
-                    f"with {value!r}. Score both with the same options."
-                )
-    return first
-
-
 def _origin(store: ScoreStore) -> dict[str, Any]:
     keys = ("scorer", "column", "unit", "config")
     return {**{key: store.config[key] for key in keys}, "contents": store.contents()}
 
 
-def _values(aligned: Aligned, how: str, seed: int) -> dict[str, NDArray[np.float64]]:
+def _values(aligned: Aligned, way: _Way) -> dict[str, NDArray[np.float64]]:
     """The combined score of every document, by shard; NaN where there is none."""
     scores, keys = [], []
     for _, tables in aligned.tables(["score"]):
         scores.append(np.stack([numbers(table) for table in tables], axis=1))
         keys.append(tables[0]["key"].to_numpy())
     score = np.concatenate(scores)
-    if HOW[how].ranked:
+    if HOW[way.how].ranked:
         better = [1.0 if store.config["higher_is_better"] else -1.0 for store in aligned.stores]
         score = ensemble.ranks(score * np.array(better))
-    if HOW[how].blended:
-        value = ensemble.blend(score, lots(seed, "rater", np.concatenate(keys)))
+    weight = None if way.weights is None else np.array(way.weights, np.float64)
+    if HOW[way.how].blended:
+        value = ensemble.blend(score, lots(way.seed, "rater", np.concatenate(keys)))
+    elif way.how == "max-rank":
+        value = ensemble.highest(score)
+    elif way.how == "weighted-sum" and weight is not None:
+        value = ensemble.weighted_sum(score, weight)
     else:
-        value = ensemble.highest(score) if how == "max-rank" else ensemble.mean(score)
+        value = ensemble.mean(score, weight)
     ends = np.cumsum([len(part) for part in scores])
     return dict(zip(aligned.shards, np.split(value, ends[:-1]), strict=True))
 

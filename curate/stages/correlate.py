@@ -16,8 +16,9 @@ from samplers import Take
 
 from ..errors import ConfigError
 from ..files import read_json
+from ..schema import SCORE
 from ..seeds import lots
-from ..tables import CONFIG
+from ..tables import CONFIG, ScoreStore
 from .aligned import Aligned, numbers
 
 MOST = 500_000
@@ -144,7 +145,9 @@ def _stores(given: Path) -> list[Path]:
     if (given / CONFIG).exists():
         return [given]
     paths = sorted([*given.glob(f"*/{CONFIG}"), *given.glob(f"*/*/{CONFIG}")])
-    return [path.parent for path in paths if "scorer" in read_json(path)]
+    configs = {path.parent: read_json(path) for path in paths}
+    stores = [ScoreStore(root, config) for root, config in configs.items() if "scorer" in config]
+    return [store.root for store in stores if store.measured == SCORE]
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:

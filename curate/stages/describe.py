@@ -1,4 +1,4 @@
-"""What score tables say, in a few numbers."""
+"""What tables say, in a few numbers: score tables, and embedding tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from scorers.density import weight_spread
+
+from ..embeddings import dimension
 from ..files import digest
+from ..schema import EMBEDDING
 from ..tables import ScoreStore, reason_counts
 
 _QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -30,16 +34,20 @@ class Description:
 
 
 def describe_scores(root: Path) -> Description:
-    """Documents, missing scores and quantiles of each domain.
+    """Documents, what is missing, and quantiles of the scores of each domain.
 
     Raises:
-        ConfigError: no score tables there.
+        ConfigError: no tables there.
     """
-    store = ScoreStore.open(root)
+    store = ScoreStore.open(root, measured=None)
+    return _embeddings(store) if store.measured == EMBEDDING else _scores(store)
+
+
+def _scores(store: ScoreStore) -> Description:
     scores: dict[str, list[np.ndarray]] = {}
     reasons: Counter[str] = Counter()
     for _, table in store.tables(["domain", "score", "reason"]):
-        domain = np.array(table["domain"].cast(pa.string()).to_pylist(), dtype=object)
+        domain = _domains(table)
         score = table["score"].to_numpy()
         reasons.update(reason_counts(table))
         for name in sorted(set(domain)):
@@ -58,9 +66,38 @@ def describe_scores(root: Path) -> Description:
     notes = [f"{n:,} without a score: {reason}" for reason, n in sorted(reasons.items())]
     if "raters" in config["config"]:
         notes.append(_raters(config["config"]))
-    if config["column"] == "log_density" and joined:
-        notes.append(_spread(np.concatenate(list(joined.values()))))
+    every = np.concatenate([np.empty(0), *joined.values()])
+    if config["column"] == "log_density" and not np.isnan(every).all():
+        notes.append(_spread(every))
+    if "sketch" in config["config"]:
+        notes.append(_sketch(config["config"]))
     return Description(headline, columns, rows, notes)
+
+
+def _embeddings(store: ScoreStore) -> Description:
+    documents: Counter[str] = Counter()
+    missing: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for _, table in store.tables(["domain", "reason"]):
+        domain = _domains(table)
+        documents.update(domain)
+        missing.update(domain[table["reason"].is_valid().to_numpy()])
+        reasons.update(reason_counts(table))
+    rows: list[list[object]] = [[n, documents[n], missing[n]] for n in sorted(documents)]
+    if len(documents) > 1:
+        rows.append(["total", documents.total(), missing.total()])
+    names = store.shard_names()
+    entries = f"{dimension(store)} entries" if names else "no table yet"
+    headline = (
+        f"Embeddings of {store.name}: {store.config['scorer']}, {store.config['unit']}, "
+        f"{entries}; {len(names)} shards"
+    )
+    notes = [f"{n:,} without an embedding: {reason}" for reason, n in sorted(reasons.items())]
+    return Description(headline, ("domain", "documents", "no embedding"), rows, notes)
+
+
+def _domains(table: pa.Table) -> np.ndarray:
+    return np.array(table["domain"].cast(pa.string()).to_pylist(), dtype=object)
 
 
 def _row(name: str, score: np.ndarray) -> list[object]:
@@ -92,11 +129,20 @@ def _short(value: object) -> str:
 
 
 def _spread(log_density: np.ndarray) -> str:
-    low, high = np.nanquantile(log_density, (0.01, 0.99))
-    ratio = float(np.exp(high - low))
+    ratio = weight_spread(log_density)
     warning = (
-        " Inverse propensity is then nearly uniform sampling: give a smaller bandwidth."
+        " Inverse propensity is then nearly uniform sampling (that of Sachdeva et al. 2024, whose "
+        "plotted densities span 1.17-fold, seems to be there): give a smaller bandwidth."
         if ratio < _UNIFORM
         else ""
     )
     return f"Weights 1 / density spread {ratio:.2f}-fold (1st to 99th percentile).{warning}"
+
+
+def _sketch(config: dict[str, Any]) -> str:
+    """How full a sketch of hashes is, and how wide the kernel that it sums."""
+    return (
+        f"Of {config['n_buckets']:,} counters a row {config['cells_per_row']:,.1f} are in use "
+        f"({config['occupancy']:.2%}); two documents at the typical distance, "
+        f"{config['distance']:.3g}, collide with probability {config['collision']:.3f}."
+    )

@@ -1,5 +1,6 @@
 """The whole job: one pipeline file in, a dataset and a report out. Resumable at every stage.
 
+OUT/scores/embeddings/  embedding tables, where a scorer reads them
 OUT/scores/<scorer>/    score tables
 OUT/selection/          what was kept
 OUT/mix/                design.csv, proxies/, law.json, mixture.json
@@ -19,10 +20,12 @@ from ..budget import parse_tokens
 from ..config import Pipeline
 from ..corpus import Corpus
 from ..files import digest, local_directory, write_json
-from ..registry import make_scorer
-from ..tables import ScoreStore
+from ..registry import make_embedder, make_point_scorer, make_scorer, reads_points
+from ..tables import EMBEDDINGS, ScoreStore
 from . import build as building
 from . import mix, proxies
+from .embed import VectorColumn, embed
+from .points import score_points
 from .proxy_text import BEFORE, KEPT
 from .score import ScoreReport, score
 from .select import select
@@ -45,17 +48,15 @@ def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
     """
     out = local_directory(pipeline.out)
     corpus = make_corpus(pipeline)
-    scored = [
-        score(
+    if pipeline.embeds:
+        embed(
             corpus,
-            make_scorer(pipeline.scorer(name), **section.options),
+            make_embedding(pipeline),
             out / "scores",
-            name=name,
             chunk_rows=pipeline.chunk_rows,
             progress=say,
         )
-        for name, section in pipeline.score.items()
-    ]
+    scored = [_score(pipeline, name, corpus, out / "scores", say) for name in pipeline.score]
     failed = {shard for report in scored for shard in report.failed}
     if failed:
         say(f"{len(failed)} shards could not be read and are left out: {', '.join(sorted(failed))}")
@@ -79,6 +80,30 @@ def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
     return report
 
 
+def _score(pipeline: Pipeline, name: str, corpus: Corpus, out: Path, say: Say) -> ScoreReport:
+    scorer: Any = _make(pipeline, name)
+    if reads_points(pipeline.scorer(name)):
+        spec, seed = scorer
+        return score_points(out / EMBEDDINGS, spec, out, name=name, seed=seed, progress=say)
+    rows = pipeline.chunk_rows
+    return score(corpus, scorer, out, name=name, chunk_rows=rows, progress=say)
+
+
+def _make(pipeline: Pipeline, name: str) -> Any:
+    """A scorer of texts; of one that reads embeddings, with the seed of its sample."""
+    scorer = pipeline.scorer(name)
+    make: Callable[..., Any] = make_point_scorer if reads_points(scorer) else make_scorer
+    return make(scorer, **pipeline.score[name].options)
+
+
+def make_embedding(pipeline: Pipeline) -> Any:
+    """The embedder that a pipeline file names, or the column of vectors."""
+    section = pipeline.embed
+    if section.vector_column is not None:
+        return VectorColumn(section.vector_column)
+    return make_embedder(section.embedder, section.backend, **section.options)
+
+
 def make_corpus(pipeline: Pipeline) -> Corpus:
     """The corpus a pipeline file names."""
     section = pipeline.corpus.model_dump()
@@ -88,8 +113,10 @@ def make_corpus(pipeline: Pipeline) -> Corpus:
 def plan(pipeline: Pipeline) -> dict[str, Any]:
     """What a run would do: the resolved file, and the shards it would read."""
     shards = make_corpus(pipeline).shards
-    for name, section in pipeline.score.items():
-        make_scorer(pipeline.scorer(name), **section.options)
+    if pipeline.embeds:
+        make_embedding(pipeline)
+    for name in pipeline.score:
+        _make(pipeline, name)
     return {
         **pipeline.model_dump(),
         "shards": [f"{shard.name} ({shard.domain})" for shard in shards],
@@ -105,11 +132,16 @@ def _select(pipeline: Pipeline, out: Path) -> dict[str, Any]:
         out / "scores" / section.by,
         out / "selection",
         method=section.method,
-        budget=section.budget,
+        budget=section.amount,
         by_domain=section.by_domain,
+        quotas=section.quotas,
         seed=pipeline.seed,
-        options=section.options,
+        options=section.sampler_options,
         column=section.column,
+        at_least=section.at_least,
+        at_most=section.at_most,
+        max_per_group=section.max_per_group,
+        group_by=section.group_by,
         sizes_from=None if sizes is None else out / "scores" / sizes,
     )
 

@@ -2,70 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
+import pyarrow as pa
 
 from scorers.base import FittableScorer, PreparingScorer, Scored, Scorer
 
-from ..corpus import Corpus, Shard
-from ..engines.local import read_ahead
-from ..errors import BackendError, ConfigError, CorpusError, ShardError
-from ..files import digest, local_directory, only_writer, write_json
-from ..raters import OTHER_RATER, RaterShare
-from ..readers import Batch, read
-from ..tables import REPORT, ScoreStore, ShardWriter, check_name, reason_counts, score_table
+from ..corpus import Corpus
+from ..errors import ConfigError
+from ..files import digest, local_directory, only_writer
+from ..raters import RaterShare
+from ..readers import Batch
+from ..schema import score_table
+from ..tables import ScoreStore, check_name
+from .tabulate import Progress, ScoreReport, fit, openable, silent, tabulate
+from .texts import Texts, readable
 
-Progress = Callable[[str], None]
-
-
-def silent(_: str) -> None:
-    """Say nothing."""
-
-
-@dataclass
-class ScoreReport:
-    """Documents in = scored + without a score, by reason.
-
-    Attributes:
-        scorer: name.
-        documents: documents in the shards that could be read.
-        scored: with a score.
-        reasons: how many have none, by reason.
-        first: where each reason stands first, "shard row n".
-        failed: shards that could not be read, name -> why.
-        shards: those that could.
-    """
-
-    scorer: str
-    documents: int = 0
-    scored: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    shards: list[str] = field(default_factory=list)
-
-    def add(self, shard: str, table: Any) -> None:
-        """Count the table of one shard."""
-        self.shards.append(shard)
-        self.documents += table.num_rows
-        self.scored += table.num_rows - table["score"].null_count
-        found = reason_counts(table)
-        self.reasons.update(found)
-        for reason in found:
-            at = pc.index(table["reason"].cast("string"), reason).as_py()
-            self.first.setdefault(reason, f"{shard} row {at}")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**vars(self), "reasons": dict(sorted(self.reasons.items()))}
+__all__ = ["ScoreReport", "score"]
 
 
 def score(
@@ -105,155 +63,52 @@ def score(
     root = local_directory(out) / name
     root.mkdir(exist_ok=True)
     with only_writer(root):
-        return _score(corpus, scorer, root, rater, chunk_rows, progress)
+        return _score(Texts(corpus, chunk_rows, rater), scorer, root, progress)
 
 
 def _score(
-    corpus: Corpus,
-    scorer: Scorer | FittableScorer,
-    root: Path,
-    rater: RaterShare | None,
-    chunk_rows: int,
-    progress: Progress,
+    source: Texts, scorer: Scorer | FittableScorer, root: Path, progress: Progress
 ) -> ScoreReport:
     report = ScoreReport(root.name)
-    readable = [s for s in corpus.shards if _can_open(s, report)]
+    shards = openable(source.corpus.shards, report)
     fitted_on: str | None = None
+    ready: Any = scorer
     if not isinstance(scorer, Scorer):
-        scorer, readable = _fit(scorer, corpus, readable, chunk_rows, report, progress)
-        fitted_on = digest([(s.name, s.fingerprint) for s in readable])
+        plain = Texts(source.corpus, source.chunk_rows)
+        ready, shards = fit(scorer, plain, shards, readable, report, progress)
+        fitted_on = digest([(s.name, s.fingerprint) for s in shards])
     config = {
-        "scorer": scorer.name,
-        "column": scorer.column,
-        "unit": scorer.unit,
-        "higher_is_better": scorer.higher_is_better,
-        "config": scorer.config(),
-        "reading": corpus.reading(),
-        "chunk_rows": chunk_rows,
+        "scorer": ready.name,
+        "column": ready.column,
+        "unit": ready.unit,
+        "higher_is_better": ready.higher_is_better,
+        "config": ready.config(),
+        "reading": source.corpus.reading(),
+        "chunk_rows": source.chunk_rows,
         "fitted_on": fitted_on,
-        "rater": None if rater is None else asdict(rater),
+        "rater": None if source.rater is None else asdict(source.rater),
+        **source.corpus.grouping(),
     }
     store = ScoreStore.create(root, config)
-    for number, shard in enumerate(readable, 1):
-        try:
-            table = _score_shard(store, shard, corpus, scorer, rater, chunk_rows)
-        except ShardError as error:
-            report.failed[shard.name] = str(error)
-        else:
-            report.add(shard.name, table)
-        progress(f"{root.name}: {number}/{len(readable)} shards, {report.documents:,} documents")
-    if len(report.failed) == len(corpus.shards):
-        store.forget()  # so that the corrected request may write here
-        raise _nothing_readable(report)
-    write_json(root / REPORT, report.as_dict())
-    return report
+    return tabulate(store, source, shards, partial(_measure, ready), report, progress)
 
 
-def _can_open(shard: Shard, report: ScoreReport) -> bool:
-    try:
-        _ = shard.fingerprint
-    except (ShardError, OSError) as error:
-        report.failed[shard.name] = str(error)
-        return False
-    return True
+def _measure(scorer: Scorer, batch: Batch) -> Callable[[], pa.Table]:
+    """What is left to do for the scores of a batch once it is prepared."""
+    rest: Callable[[], Scored]
+    if isinstance(scorer, PreparingScorer):
+        rest = partial(scorer.score_prepared, scorer.prepare(batch.texts))
+    else:
+        rest = partial(scorer.score, batch.texts)
+    return lambda: _table(batch, rest())
 
 
-def _fit(
-    scorer: FittableScorer,
-    corpus: Corpus,
-    shards: list[Shard],
-    chunk_rows: int,
-    report: ScoreReport,
-    progress: Progress,
-) -> tuple[Scorer, list[Shard]]:
-    """The fitted scorer, and the shards that could be read to their end."""
-    states, readable = [], []
-    for number, shard in enumerate(shards, 1):
-        try:
-            states.append(scorer.fit(_texts(shard, corpus, chunk_rows)))
-            readable.append(shard)
-        except ShardError as error:
-            report.failed[shard.name] = str(error)
-        progress(f"{scorer.name}: fitted on {number}/{len(shards)} shards")
-    if not readable:
-        raise _nothing_readable(report)
-    try:
-        return scorer.merge(states), readable
-    except ValueError as error:
-        raise CorpusError(str(error)) from error
-
-
-def _nothing_readable(report: ScoreReport) -> CorpusError:
-    why = list(report.failed.values())
-    more = f"\n… and {len(why) - 3} more." if len(why) > 3 else ""
-    return CorpusError("No shard could be read:\n" + "\n".join(why[:3]) + more)
-
-
-def _texts(shard: Shard, corpus: Corpus, chunk_rows: int) -> Iterator[list[str]]:
-    for batch in read(shard, corpus, chunk_rows):
-        yield [t for t, why in zip(batch.texts, batch.reasons, strict=True) if why is None]
-
-
-def _score_shard(
-    store: ScoreStore,
-    shard: Shard,
-    corpus: Corpus,
-    scorer: Scorer,
-    rater: RaterShare | None,
-    chunk_rows: int,
-) -> Any:
-    if store.is_done(shard):
-        return next(store.tables(("score", "reason"), [shard.name]))[1]
-    writer = ShardWriter(store, shard)
-    batches = read(shard, corpus, chunk_rows, writer.n_parts)
-    for batch, work in read_ahead(_prepared(scorer, shard, _shared(b, rater)) for b in batches):
-        scored = work()
-        writer.add(score_table(batch, scored.value, scored.reason, scored.extra))
-    return writer.finish()
-
-
-def _shared(batch: Batch, rater: RaterShare | None) -> Batch:
-    """The batch with an empty text and a reason where a document falls to another rater."""
-    if rater is None:
-        return batch
-    drop = ~rater.mine(batch.keys)
-    texts = ["" if d else text for text, d in zip(batch.texts, drop, strict=True)]
-    reasons = [
-        OTHER_RATER if d and why is None else why
-        for why, d in zip(batch.reasons, drop, strict=True)
-    ]
-    return replace(batch, texts=texts, reasons=reasons)
-
-
-def _prepared(scorer: Scorer, shard: Shard, batch: Batch) -> tuple[Batch, Callable[[], Scored]]:
-    """A batch, and what is left to do for its scores once it is read and prepared."""
-    with _says_where(scorer, shard, batch):
-        if isinstance(scorer, PreparingScorer):
-            score = partial(scorer.score_prepared, scorer.prepare(batch.texts))
-        else:
-            score = partial(scorer.score, batch.texts)
-
-    def work() -> Scored:
-        with _says_where(scorer, shard, batch):
-            return _with_reasons(batch, score())
-
-    return batch, work
-
-
-@contextmanager
-def _says_where(scorer: Scorer, shard: Shard, batch: Batch) -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError) as error:
-        rows = f"rows {batch.rows[0]} to {batch.rows[-1]}"
-        raise BackendError(f"{scorer.name} on {shard.url}, {rows}: {error}") from error
-
-
-def _with_reasons(batch: Batch, scored: Scored) -> Scored:
+def _table(batch: Batch, scored: Scored) -> Any:
     """The reader's reasons stand where there was no text to score."""
     reasons = [
         found if found is not None else given
         for found, given in zip(batch.reasons, scored.reason, strict=True)
     ]
     value = np.where([r is not None for r in batch.reasons], np.nan, scored.value)
-    return Scored(value, reasons, scored.extra)
+    whole = Scored(value, reasons, scored.extra)
+    return score_table(batch, whole.value, whole.reason, whole.extra)

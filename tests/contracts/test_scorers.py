@@ -1,4 +1,4 @@
-"""What every scorer owes its users, whatever it measures."""
+"""What every scorer of texts owes its users, whatever it measures."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from curate.registry import BUILT_IN, make_scorer
+from curate.registry import BUILT_IN, make_scorer, reads_points
 from scorers import Scored, Scorer
 from tests.conftest import some_text
 
-EVERY = list(BUILT_IN["scorers"])
+EVERY = [name for name in BUILT_IN["scorers"] if not reads_points(name)]
 LANGUAGE_MODEL = {"dtype": "float32", "device": "cpu", "batch_tokens": 900}
 OPTIONS: dict[str, dict[str, Any]] = {
     "ask-llm": {**LANGUAGE_MODEL, "max_tokens": 240},
@@ -21,7 +21,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "perplexity": {**LANGUAGE_MODEL, "window": 48},
     "kenlm": {},
     "token-prior": {},
-    "density": {"n_reference": 15},
 }
 TOLERANCE = 1e-5
 """Rounding alone: in float32 the last bits of a product depend on the batch it is part of."""
@@ -34,8 +33,6 @@ TEXTS[5] = TEXTS[16] = TEXTS[18]  # a document and two copies
 
 def options_of(name: str, request: pytest.FixtureRequest) -> dict[str, Any]:
     """What makes a tiny scorer of each kind."""
-    if name == "density":
-        return OPTIONS[name]
     option = "tokenizer" if name == "token-prior" else "model"
     fixture = "tiny_arpa" if name == "kenlm" else "tiny_model"
     return {**OPTIONS[name], option: request.getfixturevalue(fixture)}
@@ -167,7 +164,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "perplexity": {"window": 40, "context": 7, "dtype": "bfloat16", "full_last_window": True},
     "kenlm": {"sentences": "document", "lowercase": True, "tokenizer": "demo"},
     "token-prior": {"tokenizer": "demo"},
-    "density": {"n_reference": 9, "bandwidth": 0.4, "bandwidth_ratio": 0.5, "seed": 1},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import click
 import pytest
 
 from curate.cli import VERBS, cli, main
+from curate.registry import BUILT_IN, find, reads_points
 from tests.conftest import WriteShard, some_text
 
 HEAVY = ("torch", "transformers", "faiss", "datasets", "sklearn", "scipy", "pyarrow", "numpy")
@@ -66,6 +68,7 @@ def test_a_mistyped_command(capsys: pytest.CaptureFixture[str]) -> None:
         "score",
         "select",
         "combine",
+        "embed",
         "mix",
         "build",
         "run",
@@ -109,3 +112,50 @@ def test_terminal_escapes_of_a_corpus_are_not_sent_to_the_terminal(
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     assert "\\x1b[31m[bold]red" in shown
+
+
+def test_embeddings_once_for_several_scorers(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, write_shard: WriteShard
+) -> None:
+    write_shard("a.jsonl", [*(some_text(i) for i in range(30)), ""])
+    corpus, out = str(tmp_path / "corpus"), str(tmp_path / "out")
+    small = ["--embedder-arg", "n_features=1024", "--embedder-arg", "dimension=16"]
+    assert exit_code(["score", "density", corpus, "--out", out, *small]) == 0
+    assert exit_code(["embed", corpus, "--out", out, *small]) == 0
+    assert "31 documents in = 30 embedded + 1 without an embedding" in capsys.readouterr().out
+    embeddings = ["--embeddings", f"{out}/embeddings"]
+    assert exit_code(["score", "semdedup", *embeddings, "--out", out]) == 0
+    assert exit_code(["inspect", out]) == 0
+    shown = capsys.readouterr().out
+    assert "Embeddings of embeddings: hashed-ngrams, unit vector, 17 entries; 1 shards" in shown
+    assert "Weights 1 / density spread" in shown
+    assert exit_code(["score", "density", "--out", out]) == 2
+    assert "wants one of INPUT... and --embeddings, not neither" in said(capsys)
+    assert exit_code(["score", "density", corpus, *embeddings, "--out", out]) == 2
+    assert "not both" in said(capsys)
+    assert exit_code(["score", "density", *embeddings, *small, "--out", out]) == 2
+    assert "embedded already" in said(capsys)
+    assert exit_code(["embed", corpus, "--vector-column", "v", *small, "--out", out]) == 2
+    assert "--vector-column is read in place of an embedder" in said(capsys)
+    assert (
+        exit_code(["select", "top-k", "--scores", embeddings[1], "--budget", "9", "--out", out])
+        == 2
+    )
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().err.split())
+
+
+POINT_SCORERS = [name for name in BUILT_IN["scorers"] if reads_points(name)]
+
+
+@pytest.mark.parametrize("name", POINT_SCORERS)
+def test_options_of_scorers_of_points_are_their_fields(name: str) -> None:
+    group = cli.get_command(click.Context(cli), "score")
+    assert isinstance(group, click.Group)
+    command, shared = group.commands[name], group.commands["prototypes"]
+    own = {"n_sample", "n_clusters", "seed"}
+    handled = {p.name for p in shared.params} - own
+    fields = {field.name for field in dataclasses.fields(find("scorers", name))}
+    assert {p.name for p in command.params} - handled - {"seed"} <= fields

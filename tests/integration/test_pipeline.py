@@ -17,6 +17,7 @@ from tests.conftest import some_text
 from tests.unit.test_score import contents
 
 KILL_WHEN = [
+    "scores/embeddings/*/*.parquet",
     "scores/ask-llm/.parts/*/*/00000000.parquet",
     "scores/density/_config.json",
     "selection/*/*.parquet",

@@ -43,13 +43,21 @@ def test_overrides_replace_and_add(pipeline_file: Path) -> None:
     assert pipeline.corpus.text_column == "a=b"
 
 
+def test_embeddings_are_made_where_a_scorer_reads_them(pipeline_file: Path) -> None:
+    pipeline = load_pipeline(pipeline_file, ("embed={embedder: some/model, max_length: 64}",))
+    assert pipeline.embeds
+    assert (pipeline.embed.embedder, pipeline.embed.options) == ("some/model", {"max_length": 64})
+    without = ("score={perplexity: {model: demo}}", "select={by: perplexity}")
+    assert not load_pipeline(pipeline_file, without).embeds
+
+
 def test_one_scorer_may_stand_there_twice_and_be_selected_by(pipeline_file: Path) -> None:
     twice = "score.base={scorer: perplexity, model: demo, window: 64}"
     band = "select={by: base, method: band, part: middle, column: bits_per_byte}"
     pipeline = load_pipeline(pipeline_file, (twice, band))
     assert [pipeline.scorer(key) for key in ("perplexity", "base")] == ["perplexity"] * 2
     assert pipeline.score["base"].options == {"model": "demo", "window": 64}
-    assert pipeline.select.options == {"part": "middle"}
+    assert pipeline.select.sampler_options == {"part": "middle"}
 
 
 @pytest.mark.parametrize(
@@ -70,6 +78,9 @@ def test_one_scorer_may_stand_there_twice_and_be_selected_by(pipeline_file: Path
         ("score.mine={scorer: perplexitee}", "Did you mean 'perplexity'"),
         ("select={by: perplexity, part: middle}", "top-k has no option 'part'"),
         ("select={by: perplexity, method: band, part: best}", "select.part: Input should be 'low"),
+        ("select.max_per_group=2", "select.max_per_group needs corpus.group_column"),
+        ("select.options={temperture: 1}", "has no option 'temperture'"),
+        ("select.quotas={web: lots}", "'lots' is not a budget"),
         ("select.sizes_from=nope", "select.sizes_from is 'nope', not among the scorers"),
         ("select={by: density, method: top-k}", "top-k does not go with the scores of density"),
         ("select={by: perplexity, column: n_tokens}", "top-k does not go with select.column"),
@@ -80,7 +91,10 @@ def test_one_scorer_may_stand_there_twice_and_be_selected_by(pipeline_file: Path
         ("mix.proxy.steps=many", "proxy: .*'str'"),
         ("mix.proxy.steps=0", "'steps' of ProxySpec must be at least 1"),
         ("mix.law=additiv", "Did you mean 'additive'"),
-        ("score.desnity={}", "Did you mean 'density'"),
+        ("score.desnity={}", "Did you mean 'density"),
+        ("score.embeddings={scorer: density}", "score.embeddings: that is where the embeddings"),
+        ("embed.backend=vlm", "Did you mean 'vllm'"),
+        ("embed={vector_column: v, embedder: x}", "embed.vector_column is read in place of"),
     ],
 )
 def test_mistakes_are_named(pipeline_file: Path, override: str, said: str) -> None:
@@ -91,8 +105,9 @@ def test_mistakes_are_named(pipeline_file: Path, override: str, said: str) -> No
 @pytest.mark.parametrize("scorer", BUILT_IN["scorers"])
 @pytest.mark.parametrize("method", BUILT_IN["samplers"])
 def test_which_methods_go_with_which_scores(pipeline_file: Path, scorer: str, method: str) -> None:
-    undirected = ("token-prior", "density")
-    fits = {"top-k": scorer not in undirected, "inverse-propensity": scorer == "density"}
+    is_density = scorer.startswith("density")
+    directed = not is_density and scorer != "token-prior"
+    fits = {"top-k": directed, "softmax": directed, "inverse-propensity": is_density}
     change = (f"score.mine={{scorer: {scorer}}}", f"select={{by: mine, method: {method}}}")
     if fits.get(method, True):
         assert load_pipeline(pipeline_file, change).select.method == method

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scorers.ensemble import blend, drawn, highest, mean, ranks
+from scorers.ensemble import blend, drawn, highest, mean, ranks, weighted_sum
 
 NAN = np.nan
 SCORE = np.array(
@@ -42,6 +42,26 @@ def test_means_and_maxima_need_every_rater() -> None:
     np.testing.assert_allclose(highest(ranks(SCORE)), [1.0, 1.0, NAN, NAN, 0.75])
 
 
+def test_weights_by_hand() -> None:
+    found = weighted_sum(SCORE, np.array([2.0, -0.5]))
+    np.testing.assert_allclose(found, [-3.2, -14.8, NAN, NAN, -9.0])
+    np.testing.assert_array_equal(weighted_sum(SCORE, np.array([0.0, 1.0]))[2:4], [NAN, NAN])
+    halves, thirds = np.array([7.0, 7.0]), np.array([1.0, 2.0])
+    np.testing.assert_allclose(mean(ranks(SCORE), halves), mean(ranks(SCORE)))
+    np.testing.assert_allclose(
+        mean(ranks(SCORE), thirds), [0.5, (0.375 + 2) / 3, NAN, NAN, (0.75 + 1.25) / 3]
+    )
+
+
+def test_a_weighted_sum_does_not_depend_on_how_many_documents_there_are() -> None:
+    rng = np.random.default_rng(0)
+    score, weight = rng.normal(size=(1000, 5)), rng.normal(size=5)
+    whole = weighted_sum(score, weight)
+    np.testing.assert_allclose(whole, score @ weight, atol=1e-12)
+    apart = [weighted_sum(score[at : at + 1], weight)[0] for at in range(1000)]
+    np.testing.assert_array_equal(whole, apart)
+
+
 def test_the_extremes() -> None:
     assert ranks(np.full((4, 1), 7.0)).ravel().tolist() == [0.625] * 4
     assert ranks(np.array([[-np.inf], [np.inf], [0.0]])).ravel().tolist() == [1 / 3, 1.0, 2 / 3]
@@ -52,7 +72,16 @@ def test_the_extremes() -> None:
         assert made.shape == (0,)
 
 
-@pytest.mark.parametrize("function", [ranks, mean, highest, lambda s: blend(s, np.full(5, 0.5))])
+@pytest.mark.parametrize(
+    "function",
+    [
+        ranks,
+        mean,
+        highest,
+        lambda s: weighted_sum(s, np.array([1.0, -2.0])),
+        lambda s: blend(s, np.full(5, 0.5)),
+    ],
+)
 def test_scores_are_not_modified(function: object) -> None:
     before = SCORE.copy()
     function(SCORE)  # type: ignore[operator]

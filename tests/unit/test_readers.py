@@ -6,6 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,9 +20,12 @@ from tests.conftest import WriteShard
 TEXTS = ["one", "zwei\nZeilen", "", "three ☃"]
 
 
-def batches(path: Path, chunk_rows: int = 1000, **options: object) -> list[Batch]:
+def batches(
+    path: Path, chunk_rows: int = 1000, vector_column: str | None = None, **options: object
+) -> list[Batch]:
     corpus = Corpus(inputs=(str(path),), **options)  # type: ignore[arg-type]
-    return [b for shard in corpus.shards for b in read(shard, corpus, chunk_rows)]
+    every = (read(s, corpus, chunk_rows, vector_column=vector_column) for s in corpus.shards)
+    return [batch for batches in every for batch in batches]
 
 
 def write(path: Path) -> Path:
@@ -130,6 +134,86 @@ def test_ids_and_domains_from_columns_or_places(write_shard: WriteShard, tmp_pat
     (named,) = batches(tmp_path / "corpus", domain_column="topic", id_column="nr")
     assert named.domains == ["sport", "web"]
     assert named.keys[1] == document_key("2")
+
+
+VECTORS = [[1.0, 2.0], None, [3.0], [1e300, float("nan")], []]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.list_(pa.float64()), pa.large_list(pa.float64()), pa.list_(pa.float32()), None],
+    ids=["list", "large", "float32", "json"],
+)
+def test_vectors_of_any_list(tmp_path: Path, kind: pa.DataType | None) -> None:
+    path = tmp_path / ("a.parquet" if kind else "a.jsonl")
+    if kind:
+        pq.write_table(pa.table({"v": pa.array(VECTORS, kind)}), path)
+    else:
+        path.write_text("".join(json.dumps({"v": v}) + "\n" for v in VECTORS))
+    (batch,) = batches(path, vector_column="v")
+    assert batch.reasons == [None, "missing_vector", None, None, None]
+    found = [None if v is None else v.tolist() for v in batch.vectors]
+    assert found[:3] == [[1, 2], None, [3]]
+    assert np.isposinf(batch.vectors[3][0])
+    assert np.isnan(batch.vectors[3][1])
+    assert found[4] == []
+    assert batch.n_bytes.tolist() == [0] * 5
+    assert batch.texts == [""] * 5
+
+
+def test_fixed_lists_halves_and_integers(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    kinds = [pa.list_(t, 2) for t in (pa.float16(), pa.float32(), pa.int8())]
+    for kind in kinds:
+        given = np.array([1, 2], np.float16) if kind == kinds[0] else [1, 2]
+        table = pa.table({"v": pa.array([given, None, given], kind), "text": ["ab", "", None]})
+        pq.write_table(table.slice(1), path)
+        (batch,) = batches(path, vector_column="v")
+        assert batch.reasons == ["missing_vector", None]
+        assert batch.vectors[1] is not None
+        assert batch.vectors[1].tolist() == [1, 2]
+        assert batch.n_bytes.tolist() == [0, 0]
+        arrow = str(tmp_path / "b.arrow")
+        with pa.OSFile(arrow, "wb") as sink, pa.ipc.new_file(sink, table.schema) as out:
+            out.write_table(table.slice(1))
+        assert batches(tmp_path / "b.arrow", vector_column="v")[0].vectors[1].tolist() == [1, 2]
+
+
+def test_texts_count_beside_vectors_and_are_not_looked_into(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [b'{"text": "abc", "v": [1]}', b'{"text": "\\ud800", "v": [1]}', b"no json"]
+    rows += [b'{"v": "x"}', b'{"v": ["x"]}', b'{"v": [[1], [2]]}', b"\xff"]
+    path.write_bytes(b"\n".join(rows))
+    (batch,) = batches(path, vector_column="v")
+    assert batch.reasons == [
+        None,
+        None,
+        "invalid_json",
+        *["missing_vector"] * 3,
+        "invalid_utf8",
+    ]
+    assert batch.n_bytes.tolist()[:2] == [3, 3]
+
+
+def test_a_column_without_vectors_is_named(tmp_path: Path, write_shard: WriteShard) -> None:
+    path = write_shard("a.parquet", ["x"], v=[3])
+    with pytest.raises(ShardError, match="column 'v' holds int64, not lists of numbers"):
+        batches(path, vector_column="v")
+    for name in ("a.parquet", "b.jsonl"):
+        path = write_shard(name, ["x"])
+        with pytest.raises(ShardError, match=r"no column 'w'.*--vector-column"):
+            batches(path, vector_column="w")
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl"])
+def test_groups_by_the_string_of_their_value(write_shard: WriteShard, name: str) -> None:
+    path = write_shard(name, ["x", "y", "z"], id=["i", "j", "k"], nr=[5, None, 5])
+    (batch,) = batches(path, group_column="nr")
+    assert batch.groups is not None
+    assert batch.groups.tolist() == [document_key(g) for g in ("5", "j", "5")]
+    assert batches(path)[0].groups is None
+    with pytest.raises(ShardError, match=r"no column 'nrr'.*--group-column"):
+        batches(path, group_column="nrr")
 
 
 def test_chunks_start_at_multiples_whatever_is_skipped(write_shard: WriteShard) -> None:

@@ -10,7 +10,16 @@ import pytest
 
 from curate import registry
 from curate.errors import BackendError, ConfigError
-from curate.registry import BUILT_IN, find, make_scorer, names
+from curate.registry import (
+    BUILT_IN,
+    find,
+    make_embedder,
+    make_point_scorer,
+    make_scorer,
+    measured_by,
+    names,
+)
+from scorers import VLLMEmbedder
 from scorers.prompts import PROMPTS
 
 
@@ -26,7 +35,7 @@ def test_unknown_names_answer_with_the_nearest() -> None:
         ConfigError, match=r"'perplexiti' is none of the scorers\. Did you mean 'per"
     ):
         find("scorers", "perplexiti")
-    with pytest.raises(ConfigError, match="There is top-k, inverse-propensity, random"):
+    with pytest.raises(ConfigError, match="There is top-k, inverse-propensity, softmax"):
         find("samplers", "zzz")
 
 
@@ -35,7 +44,7 @@ def test_options_of_scorers() -> None:
     assert (scorer.n_reference, scorer.bandwidth) == (7, None)
     with pytest.raises(ConfigError, match=r"no option 'n_referenc'\. Did you mean 'n_reference'"):
         make_scorer("density", n_referenc=7)
-    with pytest.raises(ConfigError, match=r"density: 'n_reference' of Ref.* at least 2\. Got 1"):
+    with pytest.raises(ConfigError, match=r"density: 'n_reference' of Ref.* at least 3\. Got 1"):
         make_scorer("density", n_reference=1)
     with pytest.raises(ConfigError, match="density: "):
         make_scorer("density", bandwidth="wide")
@@ -43,6 +52,49 @@ def test_options_of_scorers() -> None:
         make_scorer("perplexity")
     with pytest.raises(ConfigError, match="has no option 'unit'"):
         make_scorer("perplexity", model="demo", unit="bits")
+
+
+def test_scorers_of_points_have_a_seed_for_their_sample_and_may_have_one_themselves() -> None:
+    spec, seed = make_point_scorer("density", seed=5, n_reference=7)
+    assert (spec.n_reference, seed, hasattr(spec, "seed")) == (7, 5, False)
+    spec, seed = make_point_scorer("density-race", seed=5)
+    assert (spec.seed, seed) == (5, 5)
+    assert make_point_scorer("prototypes")[1] == make_point_scorer("prototypes")[0].seed == 0
+
+
+@pytest.mark.parametrize("name", BUILT_IN["scorers"])
+def test_what_a_scorer_measures_is_known_beforehand(name: str) -> None:
+    measured = measured_by(name)
+    assert measured.column
+    assert measured.higher_is_better in (True, False, None)
+    assert (measured.column == "log_density") == name.startswith("density")
+
+
+def test_options_of_embedders(tmp_path: Path) -> None:
+    assert make_embedder(n_max=2, seed=None).config()["n_max"] == 2
+    with pytest.raises(ConfigError, match=r"hashed-ngrams has no option 'n_mx'\. .* 'n_max'"):
+        make_embedder(n_mx=2)
+    with pytest.raises(ConfigError, match=r"'n_max' of HashedNGrams must be at least 1\. Got 0"):
+        make_embedder(n_max=0)
+    with pytest.raises(ConfigError, match=r"hashed-ngrams runs no model: leave out 'some/model'"):
+        make_embedder("some/model", "hashed-ngrams")
+    made = make_embedder(str(tmp_path), max_length=64)
+    assert (made.name, made.max_length) == ("sentence-transformers", 64)
+    with pytest.raises(ConfigError, match="has no option 'max_model_len'"):
+        make_embedder(str(tmp_path), max_model_len=64)
+    with pytest.raises(ConfigError, match=r"'vlm' is none of the embedders\. Did you mean 'vllm'"):
+        make_embedder(str(tmp_path), "vlm")
+
+
+def test_what_an_engine_behind_an_embedder_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VLLMEmbedder, "config", lambda _: {})
+    made = make_embedder(
+        "some/model", "vllm", prompt="q: ", max_model_len=64, engine_args={"seed": 1}
+    )
+    assert (made.model, made.prompt) == ("some/model", "q: ")
+    assert made.engine_args == {"max_model_len": 64, "seed": 1}
+    with pytest.raises(ConfigError, match=r"must leave out .* itself sets\. Got runn"):
+        make_embedder("some/model", "vllm", runner="generate")
 
 
 def test_options_of_backends() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from curate.corpus import Corpus
+from curate.corpus import Corpus, document_key
+from curate.demo import MODEL_PATH
 from curate.errors import BackendError, ConfigError, CorpusError
 from curate.files import only_writer
 from curate.stages.score import score
 from curate.tables import DATASET_COLUMNS, ScoreStore, table_metadata
-from scorers import ReferenceDensity
+from scorers import TokenPrior
 from scorers.base import Scored, reason_for_empty
 from tests.conftest import WriteShard, some_text
 
@@ -124,7 +125,7 @@ def test_a_changed_shard_is_refused(
 def test_a_broken_shard_is_recorded_and_the_others_go_on(corpus: Corpus, tmp_path: Path) -> None:
     broken = tmp_path / "corpus/web/b.parquet"
     broken.write_bytes(broken.read_bytes()[:-20])
-    for scorer in (Length(), ReferenceDensity(n_reference=10)):
+    for scorer in (Length(), TokenPrior(tokenizer=str(MODEL_PATH))):
         report = score(Corpus(inputs=corpus.inputs), scorer, tmp_path / "out")
         assert list(report.failed) == ["web/b.parquet"]
         assert "cut short" in report.failed["web/b.parquet"]
@@ -186,6 +187,42 @@ def test_a_scorer_that_fails_says_where(
 
     with pytest.raises(BackendError, match=r"^length on .*a\.jsonl, rows 0 to 9: what went wrong$"):
         score(corpus, Fails(), tmp_path / "out", chunk_rows=10)
+
+
+def test_a_fit_that_fails_says_where(corpus: Corpus, tmp_path: Path) -> None:
+    class Fittable:
+        name = "fittable"
+
+        def fit(self, batches: Iterable[Sequence[str]]) -> None:
+            for number, _ in enumerate(batches):
+                if number == 1:
+                    raise ValueError("what went wrong")
+
+        def merge(self, states: Sequence[None]) -> Length:  # noqa: ARG002
+            return Length()
+
+    where = r"^fittable on .*a\.jsonl, rows 10 to 19: what went wrong$"
+    with pytest.raises(BackendError, match=where):
+        score(corpus, Fittable(), tmp_path / "out", chunk_rows=10)
+
+
+def test_groups_are_columns_of_tables_and_no_part_of_the_reading(
+    write_shard: WriteShard, tmp_path: Path
+) -> None:
+    write_shard("a.jsonl", ["x", "y", "z"], id=["1", "2", "3"], problem=["p", 7, None])
+    write_shard("b.jsonl", [], problem=[])
+    plain = Corpus(inputs=(str(tmp_path / "corpus"),))
+    grouped = Corpus(inputs=plain.inputs, group_column="problem")
+    score(grouped, Length(), tmp_path / "out")
+    score(plain, Length(), tmp_path / "plain")
+    tables = [t for _, t in ScoreStore.open(tmp_path / "out/length").tables(["group", "n_tokens"])]
+    expected = [document_key(value) for value in ("p", "7", "3")]  # who has none is alone
+    assert [t["group"].to_pylist() for t in tables] == [expected, []]
+    assert tables[0].schema == tables[1].schema
+    assert grouped.reading() == plain.reading()
+    assert "group_column" not in ScoreStore.open(tmp_path / "plain/length").config
+    with pytest.raises(ConfigError, match=r"group_column: None → 'problem'"):
+        score(grouped, Length(), tmp_path / "plain")
 
 
 def test_an_empty_shard_has_an_empty_table(write_shard: WriteShard, tmp_path: Path) -> None:

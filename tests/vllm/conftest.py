@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from scorers.backends.vllm import VLLMBackend
+from scorers.embedders import VLLMEmbedder
 from tests.tiny import make_model
 
 SMALL = {"kv_cache_memory_bytes": 1 << 28}
@@ -57,7 +58,7 @@ def vllm_float32(vllm_model: str) -> Iterator[VLLMBackend]:
     """A backend whose engine compiles the model, as by default."""
     backend = VLLMBackend(model=vllm_model, engine_args=SMALL)
     yield backend
-    _stop(backend)
+    stop(backend)
 
 
 @pytest.fixture(scope="session")
@@ -65,10 +66,11 @@ def vllm_bfloat16(vllm_model: str) -> Iterator[VLLMBackend]:
     arguments = {**SMALL, "enforce_eager": True}
     backend = VLLMBackend(model=vllm_model, dtype="bfloat16", engine_args=arguments)
     yield backend
-    _stop(backend)
+    stop(backend)
 
 
-def _stop(backend: VLLMBackend) -> None:
+def stop(backend: VLLMBackend | VLLMEmbedder) -> None:
+    """End the engine's process."""
     core = backend._engine.llm_engine.engine_core
     core.shutdown()
     # vLLM leaves its sockets open, which is a warning when they are collected.

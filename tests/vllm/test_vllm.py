@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import scorers.backends.vllm as module
+import scorers.backends.vllm_engine as module
 from scorers.ask_llm import AskLLM
 from scorers.backends import Backend, TransformersBackend
 from scorers.backends.vllm import VLLMBackend

@@ -1,0 +1,44 @@
+"""`curate embed`: give every document an embedding."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ShardError
+from . import options
+from .console import progress
+from .score import print_report
+
+if TYPE_CHECKING:
+    from ..corpus import Corpus
+
+
+@click.command()
+@options.tabulates_corpus
+@options.out_directory
+@options.embeds
+@click.option(
+    "--name",
+    default="embeddings",
+    show_default=True,
+    help="Of the tables, a directory in --out.",
+)
+@options.chunk_rows
+def command(corpus: Corpus, out: str, name: str, chunk_rows: int, **kw: Any) -> None:
+    """Give every document of INPUT an embedding, once for all scorers that read them.
+
+    Tables go to OUT/embeddings/; a run that was stopped goes on where it was. Vectors are unit
+    vectors as float16, or those of --vector-column at the length they have; there need be no text
+    then.
+    """
+    from ..stages.embed import embed
+
+    with progress() as say:
+        made = options.embedding(**kw)
+        report = embed(corpus, made, out, name=name, chunk_rows=chunk_rows, progress=say)
+    print_report(report, f"{out}/{name}", what="embedded", without="an embedding")
+    if report.failed:
+        sys.exit(ShardError.exit_code)

@@ -1,0 +1,58 @@
+"""What the columns of a table are: of scores, and of embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from .readers import Rows
+
+SCORE, EMBEDDING = "score", "embedding"
+"""What a table holds of a document: the column of that name."""
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+
+def score_table(
+    batch: Rows, score: np.ndarray, reason: list[str | None], extra: Mapping[str, np.ndarray]
+) -> pa.Table:
+    """The score table of one batch; what is masked of an extra, or NaN, is null."""
+    missing = np.array([r is not None for r in reason], bool)
+    columns = {}
+    for name, values in extra.items():
+        masked = np.ma.getmaskarray(values)
+        if np.issubdtype(values.dtype, np.floating):
+            masked = masked | np.isnan(np.asarray(values))
+        columns[name] = pa.array(np.asarray(values), mask=masked)
+    return table_of(batch, SCORE, pa.array(score, pa.float64(), mask=missing), reason, columns)
+
+
+def table_of(
+    batch: Rows,
+    measured: str,
+    value: pa.Array,
+    reason: list[str | None],
+    extra: Mapping[str, pa.Array] | None = None,
+) -> pa.Table:
+    """The table of one batch: what is known of every document, and what was measured."""
+    group = {} if batch.groups is None else {"group": pa.array(batch.groups, pa.uint64())}
+    columns = {
+        "row": pa.array(batch.rows, pa.int64()),
+        "key": pa.array(batch.keys, pa.uint64()),
+        "domain": pa.array(batch.domains, pa.string()).cast(_NAME),
+        **group,
+        measured: value,
+        "reason": pa.array(reason, pa.string()).cast(_NAME),
+        "n_bytes": pa.array(batch.n_bytes, pa.int32()),
+    }
+    return pa.table({**columns, **(extra or {})})
+
+
+def layout(table: pa.Table) -> dict[str, Any]:
+    """How Parquet is to write vectors: bytes of one place together, and no slow dictionary."""
+    if EMBEDDING not in table.column_names:
+        return {}
+    others = [name for name in table.column_names if name != EMBEDDING]
+    return {"use_dictionary": others, "use_byte_stream_split": [f"{EMBEDDING}.list.element"]}

@@ -1,0 +1,110 @@
+"""Score every document by its embedding: embedding tables in, score tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scorers.points import PointScorer, PointScorerSpec
+
+from ..embeddings import EmbeddingTables, PointRows
+from ..files import local_directory, only_writer
+from ..schema import score_table
+from ..tables import ScoreStore, check_name
+from .tabulate import Progress, ScoreReport, corpus_fault, fit_share, silent, tabulate
+
+
+def score_points(
+    embeddings: str | Path,
+    spec: PointScorerSpec,
+    out: str | Path,
+    *,
+    name: str | None = None,
+    seed: int = 0,
+    chunk_rows: int = 8192,
+    progress: Progress = silent,
+) -> ScoreReport:
+    """Score each shard of embedding tables into ``out/<name>/``, going on as `score` does.
+
+    Three passes: a uniform sample of ``spec.n_sample`` documents, which the scorer is calibrated
+    on; one over all points, where it has to be fitted; and one that scores them. A document
+    without an embedding has no score, and keeps its reason; a shard that could not be embedded
+    stays failed. The tables can be combined, correlated and selected from beside those of texts.
+
+    Args:
+        embeddings: what `curate embed` wrote.
+        spec: of the scorer.
+        out: local directory.
+        name: of the tables (see `curate.tables.check_name`); None: the scorer's.
+        seed: of the sample.
+        chunk_rows: documents scored together and written as one part.
+        progress: told each finished shard.
+
+    Raises:
+        ConfigError: no embeddings there, ``out`` holds tables of another configuration or of
+            other embeddings, another run writes there, or the tables cannot have this name.
+        BackendError: the scorer failed; says on which shard and rows.
+        CorpusError: no document has an embedding, or too few for what is asked.
+    """
+    source = EmbeddingTables.open(embeddings, chunk_rows)
+    name = spec.name if name is None else name
+    check_name(name)
+    root = local_directory(out) / name
+    root.mkdir(exist_ok=True)
+    with only_writer(root):
+        return _score(source, spec, seed, root, progress)
+
+
+def _score(
+    source: EmbeddingTables, spec: PointScorerSpec, seed: int, root: Path, progress: Progress
+) -> ScoreReport:
+    report = ScoreReport(root.name, failed=dict(source.store.report["failed"]))
+    shards = source.shards
+    progress(f"{spec.name}: looking at a sample")
+    sample = source.sample(spec.n_sample, seed)
+    with corpus_fault(f"{spec.name} on {source.store.root}"):
+        scorer: Any = spec.calibrate(sample)
+    if not isinstance(scorer, PointScorer):
+        progress(f"{spec.name}: fitting on {sample.n_documents:,} documents")
+        # One share: every table is whole, and a state may be large.
+        state = fit_share(scorer, source, shards, lambda rows: rows.points)
+        with corpus_fault(f"{spec.name} on {source.store.root}"):
+            scorer = scorer.merge([state])
+    embedded = source.store.config
+    config = {
+        "scorer": scorer.name,
+        "column": scorer.column,
+        "unit": scorer.unit,
+        "higher_is_better": scorer.higher_is_better,
+        "config": scorer.config(),
+        "embeddings": {key: embedded[key] for key in ("scorer", "config")},
+        "reading": embedded["reading"],
+        "chunk_rows": source.chunk_rows,
+        "fitted_on": source.store.contents(),
+        "sample_seed": seed,
+        "rater": None,
+        **{key: embedded[key] for key in ("group_column",) if key in embedded},
+    }
+    store = ScoreStore.create(root, config)
+    return tabulate(store, source, shards, partial(_measure, scorer), report, progress)
+
+
+def _measure(scorer: PointScorer, rows: PointRows) -> Callable[[], pa.Table]:
+    def work() -> pa.Table:
+        there = rows.there
+        scored = scorer.score(rows.points)
+        value, reason = np.full(len(rows), np.nan), np.array(rows.reasons, object)
+        value[there], reason[there] = scored.value, scored.reason
+        extra = {}
+        for name, found in scored.extra.items():
+            column = np.zeros(len(rows), found.dtype)
+            column[there] = found
+            extra[name] = np.ma.array(column, mask=~there)
+        return score_table(rows, value, reason.tolist(), extra)
+
+    return work

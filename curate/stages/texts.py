@@ -1,0 +1,64 @@
+"""Texts of a corpus as a source of chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..corpus import Corpus, Shard
+from ..raters import OTHER_RATER, RaterShare
+from ..readers import Batch, read
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What `curate.readers.read` gives.
+
+    Attributes:
+        corpus: what to read.
+        chunk_rows: documents in a chunk.
+        rater: what falls to another one has no text here, but a reason.
+        vector_column: read in place of the texts; None: texts.
+    """
+
+    corpus: Corpus
+    chunk_rows: int
+    rater: RaterShare | None = None
+    vector_column: str | None = None
+
+    def read(self, shard: Shard, first_chunk: int = 0) -> Iterator[Batch]:
+        """See `curate.stages.tabulate.Source.read`."""
+        for batch in read(shard, self.corpus, self.chunk_rows, first_chunk, self.vector_column):
+            yield batch if self.rater is None else _shared(batch, self.rater)
+
+    def nothing(self) -> Batch:
+        """No document."""
+        keys = np.empty(0, np.uint64)
+        return Batch(
+            rows=np.empty(0, np.int64),
+            keys=keys,
+            domains=[],
+            reasons=[],
+            n_bytes=np.empty(0, np.int32),
+            groups=None if self.corpus.group_column is None else keys,
+            ids=[],
+            texts=[],
+        )
+
+
+def readable(batch: Batch) -> list[str]:
+    """The texts of a batch that has some."""
+    return [t for t, why in zip(batch.texts, batch.reasons, strict=True) if why is None]
+
+
+def _shared(batch: Batch, rater: RaterShare) -> Batch:
+    """The batch with an empty text and a reason where a document falls to another rater."""
+    drop = ~rater.mine(batch.keys)
+    texts = ["" if d else text for text, d in zip(batch.texts, drop, strict=True)]
+    reasons = [
+        OTHER_RATER if d and why is None else why
+        for why, d in zip(batch.reasons, drop, strict=True)
+    ]
+    return replace(batch, texts=texts, reasons=reasons)
