@@ -81,8 +81,8 @@ class Problem:
 
     @cached_property
     def sample(self) -> Sample:
-        """What specs are calibrated on."""
-        return uniform_sample(self.points, 2000)
+        """What specs are calibrated on: each on as much from its beginning as it asks for."""
+        return uniform_sample(self.points, max(spec.n_sample for spec in SPECS.values()))
 
     @cached_property
     def at(self) -> NDArray[np.int64]:
@@ -133,7 +133,9 @@ class Problem:
             return np.asarray(np.concatenate(value)[self.at])
 
         n_scored = len(self.points) if every else self.n_queries
-        return Way(name, n_scored, lambda: fitted(spec, self.sample, self._batches()), score)
+        first = np.arange(len(self.sample.points)) < spec.n_sample
+        sample = Sample(self.sample.points.at(first), self.sample.n_documents)
+        return Way(name, n_scored, lambda: fitted(spec, sample, self._batches()), score)
 
     def _batches(self) -> list[Points]:
         n = len(self.points)
