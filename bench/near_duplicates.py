@@ -76,18 +76,24 @@ def measure(
         rows.append([name, "near-duplicates", f"AUC in their domains, {embedder}", found])
     cell = _cells(EmbeddingTables.open(out / EMBEDDINGS), cells)
     duplicate = {key for key, planted in kind.items() if planted == KIND}
+    reached: dict[str, list[int]] = {}
     for short, method in _METHODS.items():
-        shares, reached = [], []
+        shares, reached[short] = [], []
         for seed in range(seeds):
             where = out / "selections" / f"{method}-{seed}"
             select(out / _SELECTED_BY, where, method=method, budget="30%", seed=seed)
             kept = _kept(where, ScoreStore.open(out / _SELECTED_BY).shard_names())
             shares.append(len(duplicate.intersection(kept)) / len(duplicate.intersection(cell)))
-            reached.append(len({cell[key] for key in kept}))
+            reached[short].append(len({cell[key] for key in kept}))
         figures[f"near_duplicates_{short}"] = float(np.mean(shares))
-        figures[f"cells_{short}"] = float(np.mean(reached))
+        figures[f"cells_{short}"] = float(np.mean(reached[short]))
         rows.append([method, "near-duplicates", "share kept at 30 %", float(np.mean(shares))])
-        rows.append([method, f"{cells} cells", "reached at 30 %", float(np.mean(reached))])
+        rows.append([method, f"{cells} cells", "reached at 30 %", figures[f"cells_{short}"]])
+    rare, any_ = (np.array(reached[short]) for short in _METHODS)
+    more = rare - any_  # by the same random numbers
+    error = float(more.std(ddof=1) / np.sqrt(seeds))
+    figures |= {"cells_gained": float(more.mean()), "cells_gained_stderr": error}
+    rows.append(["gained", f"{cells} cells", f"standard error {error:.2f}", float(more.mean())])
     return Measured(rows, figures)
 
 

@@ -83,7 +83,7 @@ _CLEAN = "clean"
 @click.option("--share", default=1.0, show_default=True, help="Of the shards, for a quick look.")
 @click.option("--embedder", default="hashed-ngrams", show_default=True, help="For density.")
 @click.option("--cells", default=500, show_default=True, help="Of k-means.")
-@click.option("--seeds", default=10, show_default=True, help="Selections by each method.")
+@click.option("--seeds", default=40, show_default=True, help="Selections by each method.")
 @click.option("--only", type=click.Choice(["damage", "near-duplicates"]), help="One part.")
 def main(
     corpus: Path,
