@@ -1,4 +1,4 @@
-"""At most n documents of each group: the first n in the order."""
+"""At most n documents of each group: the first n in an order."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -61,6 +61,11 @@ class InversePropensity(Sampler):
         return self.design != "sequential-poisson"
 
     @property
+    def uncalibrated(self) -> InversePropensity:
+        """Sequential Poisson sampling."""
+        return replace(self, design="sequential-poisson")
+
+    @property
     def takes_below(self) -> float | None:
         """0, the logarithm of u / π = 1, for Poisson sampling."""
         return 0.0 if self.design == "poisson" else None
@@ -102,8 +107,9 @@ class InversePropensity(Sampler):
         rest = np.logaddexp.accumulate((np.log(price) - log_density)[::-1])[::-1]
         left = np.maximum(budget - certain, np.finfo(np.float64).tiny)
         log_c = np.log(left) - rest  # if the k documents before were certain
-        k = int(np.flatnonzero((log_c <= log_density) & (certain < budget))[0])
-        return float(log_c[k])
+        found = np.flatnonzero((log_c <= log_density) & (certain < budget))
+        # Just below the whole cost rounding may leave none: then all but the last are certain.
+        return float(log_c[found[0] if len(found) else -1])
 
     def inclusion(self, score: FloatArray, calibration: float | FloatArray) -> FloatArray:
         """π = min(1, c / density); above 0 also where that is too small for a number."""

@@ -90,6 +90,11 @@ class Sampler:
         return False
 
     @property
+    def uncalibrated(self) -> Sampler:
+        """A sampler of the same aim whose order needs no calibration: a cap chooses by that."""
+        return self
+
+    @property
     def takes_below(self) -> float | None:
         """The order below which documents are taken whatever they cost; None: up to the budget."""
         return None

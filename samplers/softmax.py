@@ -10,6 +10,8 @@ import numpy as np
 from .inverse_propensity import BIN_WIDTH
 from .order import FloatArray, Sampler
 
+_LEAST = 1e-100
+
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Sampler):
@@ -29,7 +31,7 @@ class Softmax(Sampler):
     here is in the unit of the score.
 
     Attributes:
-        temperature: in the unit of the score, > 0.
+        temperature: in the unit of the score, at least 1e-100.
         higher_is_better: the direction of the scorer.
     """
 
@@ -38,6 +40,11 @@ class Softmax(Sampler):
     higher_is_better: bool = True
 
     def __post_init__(self) -> None:
+        if 0 < self.temperature < _LEAST:
+            raise ValueError(
+                f"'temperature' of Softmax must be at least {_LEAST:g}, or weights are too large "
+                f"for numbers. Got {self.temperature}. For the best scores use top-k."
+            )
         if not 0 < self.temperature < np.inf:
             raise ValueError(
                 f"'temperature' of Softmax must be a number above 0. Got {self.temperature}."

@@ -23,15 +23,16 @@ def write_scores(
     column: str = "p_yes",
     tokens: bool = True,
     shuffle: int | None = None,
+    empty: int = 0,
     **changes: Any,
 ) -> Path:
-    """Score tables of the same 600 documents, cut into any number of shards."""
+    """Score tables of the same 600 documents, in any number of shards, after some empty ones."""
     rng = np.random.default_rng(5)
     score = rng.normal(size=N)
     better = {"p_yes": True, "nll_per_token": False, "log_density": None}[column]
     config = {"scorer": "made-up", "column": column, "unit": "1", "higher_is_better": better}
     store = ScoreStore.create(root, {**config, "config": {}, "reading": {}})
-    names = [f"s{number:03d}.jsonl" for number in range(n_shards)]
+    names = [f"s{number:03d}.jsonl" for number in range(empty + n_shards)]
     write_json(root / "_report.json", {"shards": names, "failed": {}})
     columns: dict[str, Any] = {
         "key": rng.integers(0, 2**63, N).astype(np.uint64),
@@ -44,13 +45,15 @@ def write_scores(
         **changes,
     }
     cut = np.arange(N) if shuffle is None else np.random.default_rng(shuffle).permutation(N)
-    for number, rows in enumerate(np.array_split(cut, n_shards)):
+    for number, rows in enumerate([cut[:0]] * empty + np.array_split(cut, n_shards)):
         missing = np.isnan(columns["score"][rows])
         table = pa.table(
             {
                 "row": np.arange(len(rows)),
                 "key": columns["key"][rows],
-                "domain": pa.array(columns["domain"][rows].tolist()).dictionary_encode(),
+                "domain": pa.array(
+                    columns["domain"][rows].tolist(), pa.string()
+                ).dictionary_encode(),
                 "score": pa.array(columns["score"][rows], mask=missing),
                 "reason": pa.array(
                     np.where(missing, "empty", None), pa.string()

@@ -87,15 +87,22 @@ def command(
         out=out,
         method=method,
         budget=budget,
-        quotas=dict(map(_quota, quotas)),
+        quotas=_quotas(quotas),
         options={name: value for name, value in given.items() if value is not None},
         **request,
     )
     print_selection(manifest, out)
 
 
-def _quota(text: str) -> tuple[str, str]:
-    domain, equals, budget = text.rpartition("=")
-    if not equals or not domain:
-        raise ConfigError(f"--quota wants DOMAIN=BUDGET, such as code=50%. Got {text!r}.")
-    return domain, budget
+def _quotas(given: tuple[str, ...]) -> dict[str, str]:
+    made: dict[str, str] = {}
+    for text in given:
+        domain, equals, budget = text.rpartition("=")
+        if not equals or not domain:
+            raise ConfigError(f"--quota wants DOMAIN=BUDGET, such as code=50%. Got {text!r}.")
+        if domain in made:
+            raise ConfigError(
+                f"--quota names {domain} twice: {made[domain]} and {budget}. Give one."
+            )
+        made[domain] = budget
+    return made

@@ -78,6 +78,7 @@ class Grouping:
         totals: NDArray[np.float64],
         domains: list[str],
         where: object,
+        candidates: str = "with a score",
     ) -> NDArray[np.float64]:
         """What each group may cost, float64[groups]; 0 where the group has nothing.
 
@@ -86,9 +87,11 @@ class Grouping:
             totals: float64[groups], what the documents with a score cost.
             domains: all that there are.
             where: the scores, for messages.
+            candidates: which documents may be taken, for messages.
 
         Raises:
-            ConfigError: more is asked for than there is, or there is nothing.
+            ConfigError: more is asked for than there is, or less than a document, or there is
+                nothing.
         """
         missing = sorted(set(self.quotas) - set(domains))
         if missing:
@@ -96,7 +99,7 @@ class Grouping:
                 f"{where}: there is no domain {missing[0]!r}. It has {sorted(domains)}."
             )
         if not totals.sum():
-            raise ConfigError(f"{where}: no document has a score to select by.")
+            raise ConfigError(f"{where}: there is no document {candidates} to select.")
         rest, shares = self._rest(groups), self.shares(groups, totals)
         over = np.flatnonzero(shares > 1 + 1e-9)
         if len(over):
@@ -106,13 +109,24 @@ class Grouping:
             of = f"of {groups[g][1:]} " if quota else ""
             assert budget is not None
             raise ConfigError(
-                f"The budget {of}is {budget.amount:,.0f} {budget.unit}, the documents {of}with a "
-                f"score hold {total:,.0f}. Ask for at most that, or for 100%."
+                f"The budget {of}is {budget.amount:,.0f} {budget.unit}, the documents {of}"
+                f"{candidates} hold {total:,.0f}. Ask for at most that, or for 100%."
             )
         made = self._whole(shares * totals, groups, rest)
         for g in map(int, np.flatnonzero(~rest)):
             made[g : g + 1] = self._whole(shares[g : g + 1] * totals[g : g + 1], [groups[g]])
+            if totals[g] and not made[g]:
+                self._too_small(self.quotas[groups[g][1:]], f"of {groups[g][1:]} ", totals[g])
+        if self.budget is not None and totals[rest].sum() and not made[rest].sum():
+            self._too_small(self.budget, "", float(totals[rest].sum()))
         return made
+
+    def _too_small(self, budget: Budget, of: str, total: float) -> None:
+        share = f"{100 * budget.amount:.6g}%" if budget.is_share else f"{budget.amount:g}"
+        raise ConfigError(
+            f"The budget {of}is {share} of {total:,.0f} {self.unit}, which is less than one. "
+            f"Ask for more, or for 1docs."
+        )
 
     def shares(self, groups: list[str], totals: NDArray[np.float64]) -> NDArray[np.float64]:
         """Each group's budget over what it holds, float64[groups]; above 1 where it asks too much.

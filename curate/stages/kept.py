@@ -85,6 +85,7 @@ class Counts:
         """Add another share's."""
         at = np.array([self.domains.number(name) for name in other.domains.names], np.int64)
         self._reach()
+        other._reach()  # one that saw empty shards alone knows domains that it has not counted
         np.add.at(self.amounts, at, other.amounts)
         self.shared.merge(other.shared)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from samplers import Cap, Eligible, Gathered, Histogram, Sampler, permanent_random
 
 from ..engines.local import in_processes
+from ..seeds import lots
 from .documents import Documents, FloatArray, IntArray
 from .grouping import Grouping, Index
 from .population import Population
@@ -69,14 +70,24 @@ class Draw:
         if self.sampler.uses_random:
             u = permanent_random(self.seed, documents.key)
         order = self.sampler.order(documents.score, u, self.calibration(group, index))
-        gone = np.isnan(documents.score)
-        if group is not None:
-            gone |= group < 0
-        if gone.any():
-            order[gone] = np.nan
+        _leave_out(order, documents, group)
         if self.eligible is not None and documents.grouped is not None:
-            first = self.eligible.of(documents.group, order, documents.key)
+            survival = self.survival(documents, group)
+            first = self.eligible.of(documents.group, survival, documents.key)
             order[~first & documents.grouped] = np.nan
+        return order
+
+    def survival(self, documents: Documents, group: IntArray | None) -> FloatArray:
+        """The order by which a cap chooses.
+
+        Its random numbers are not the draw's: those that were small enough to survive would not
+        make a fair draw among the survivors.
+        """
+        sampler, u = self.sampler.uncalibrated, np.empty(0)
+        if sampler.uses_random:
+            u = lots(self.seed, "cap", documents.key)
+        order = sampler.order(documents.score, u)
+        _leave_out(order, documents, group)
         return order
 
     def calibration(self, group: IntArray | None, index: Index) -> float | FloatArray:
@@ -85,6 +96,15 @@ class Draw:
             return 1.0
         known = np.array([self.calibrations.get(name, 1.0) for name in index.groups.names])
         return float(known[0]) if group is None else np.append(known, 1.0)[group]
+
+
+def _leave_out(order: FloatArray, documents: Documents, group: IntArray | None) -> None:
+    """No order for what has no score, or no group that anything is kept of."""
+    gone = np.isnan(documents.score)
+    if group is not None:
+        gone |= group < 0
+    if gone.any():
+        order[gone] = np.nan
 
 
 @dataclass
@@ -231,11 +251,10 @@ class _Capped:
     most: int
 
     def __call__(self, job: _Share) -> Cap:
-        """Those in the share."""
         found = Cap(self.most)
         for documents in _batches(job, job.draw.columns("group")):
             group = job.draw.group(documents, job.index)
-            order = job.draw.order(documents, group, job.index)
+            order = job.draw.survival(documents, group)
             at = np.flatnonzero(np.asarray(documents.grouped))
             found.add(documents.group[at], order[at], documents.key[at])
         return found

@@ -34,6 +34,7 @@ class Population:
             that holds here as well.
         at_least, at_most: scores outside these count as none.
         group_by: the column that caps count by.
+        needs_tokens: whether a document that may be taken must have a token count.
     """
 
     scores: ScoreStore
@@ -42,6 +43,16 @@ class Population:
     at_least: float | None = None
     at_most: float | None = None
     group_by: str | None = None
+    needs_tokens: bool = False
+
+    @property
+    def candidates(self) -> str:
+        """Which documents may be taken, in words."""
+        limits = {"at least": self.at_least, "at most": self.at_most}
+        given = [f"{words} {limit:g}" for words, limit in limits.items() if limit is not None]
+        within = f" within the limits ({', '.join(given)})" if given else ""
+        left = "" if self.group_by is None else ", left by the cap,"
+        return f"with a score{within}{left}"
 
     @cached_property
     def counts_tokens(self) -> bool:
@@ -97,7 +108,8 @@ class Population:
             names: numbers the domains.
 
         Raises:
-            ConfigError: a NaN among the scores, or token counts of other documents.
+            ConfigError: a NaN or an infinite number among the scores, token counts of other
+                documents, or none of a document that costs its tokens.
         """
         wanted = self._read(columns)
         path = self.scores.table_path(shard)
@@ -195,6 +207,8 @@ class Population:
                 made[name] = part[name].to_numpy()
         if "n_tokens" in columns:
             counts = part if tokens is None else tokens
+            if self.counts_tokens and self.needs_tokens and counts["n_tokens"].null_count:
+                self._check_counted(shard, score, counts["n_tokens"])
             made["n_tokens"] = (
                 _whole(counts["n_tokens"]) if self.counts_tokens else np.zeros(len(part), np.int32)
             )
@@ -211,18 +225,28 @@ class Population:
     def _score(self, shard: str, part: pa.RecordBatch) -> FloatArray:
         score = part["score"]
         values = score.to_numpy(zero_copy_only=False)
-        n_nan = int(np.count_nonzero(np.isnan(values))) - score.null_count
-        if n_nan:
-            path = self.scores.table_path(shard)
-            n_nan = _n_nan(path)
-            raise ConfigError(
-                f"{path} holds {n_nan} NaN scores. A document without a score must be null, with "
-                f"a reason."
-            )
+        if np.count_nonzero(np.isfinite(values)) + score.null_count < len(score):
+            _refuse_not_finite(self.scores.table_path(shard), "score")
         if self.column is None:
             return np.asarray(values, np.float64)
-        numbers = part[self.column].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        # Whole numbers beyond 2^53 become the nearest that there is.
+        numbers = part[self.column].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        if np.isinf(numbers).any():
+            _refuse_not_finite(self.scores.table_path(shard), self.column)
         return np.where(np.isnan(values), np.nan, numbers)
+
+    def _check_counted(self, shard: str, score: FloatArray, n_tokens: Any) -> None:
+        """Refuse a document that may be taken and would cost nothing."""
+        if not (~np.isnan(score) & n_tokens.is_null().to_numpy(False)).any():
+            return
+        counted = _column(self.sizes.table_path(shard), "n_tokens").is_valid().to_numpy()
+        scored = _column(self.scores.table_path(shard), "score").is_valid().to_numpy()
+        raise ConfigError(
+            f"{self.sizes.table_path(shard)} has no token count for {(scored & ~counted).sum():,} "
+            f"of {scored.sum():,} documents that have a score: in a budget of tokens they would "
+            f"cost nothing. Give --sizes-from a directory that counts the tokens of every "
+            f"document, or a budget in docs or bytes."
+        )
 
     def _outside(self, score: FloatArray) -> NDArray[np.bool] | None:
         if self.at_least is None and self.at_most is None:
@@ -259,6 +283,17 @@ def _whole(column: Any) -> NDArray[Any]:
     return np.asarray((column.fill_null(0) if column.null_count else column).to_numpy())
 
 
-def _n_nan(path: Path) -> int:
-    score = pq.read_table(path, columns=["score"], partitioning=None)["score"].drop_null()
-    return int(np.isnan(score.to_numpy()).sum())
+def _column(path: Path, name: str) -> Any:
+    return pq.read_table(path, columns=[name], partitioning=None)[name]
+
+
+def _refuse_not_finite(path: Path, name: str) -> None:
+    numbers = _column(path, name).drop_null().to_numpy()
+    n_nan, n_infinite = int(np.isnan(numbers).sum()), int(np.isinf(numbers).sum())
+    counts = {"NaN": 0 if name != "score" else n_nan, "infinite": n_infinite}
+    found = " and ".join(f"{n:,} {kind}" for kind, n in counts.items() if n)
+    what = "scores" if name == "score" else f"numbers in the column {name!r}"
+    raise ConfigError(
+        f"{path} holds {found} {what}. A document without a score must be null, with a reason; "
+        f"score {path.stem} anew, or make them null."
+    )

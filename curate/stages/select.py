@@ -5,8 +5,9 @@
 
 Passes over fixed-width columns, in memory that does not grow with the corpus: a look at a sample,
 to guess where the budget ends; one that finds where it does, and what the sampler needs to know of
-the population; and one that writes what comes before. Designs whose order depends on the budget
-need one more, before these. So does a cap, which holds 24 bytes for each document that it leaves.
+the population; and one that writes what comes before. A cap needs one more, before these, and
+holds 24 bytes for each document that it leaves. So do designs whose order depends on the budget,
+after the cap: budgets and probabilities are those of the documents that it leaves.
 """
 
 from __future__ import annotations
@@ -77,9 +78,13 @@ def select(
         at_least: documents whose score (or value in ``column``) is lower are left out, and counted
             apart.
         at_most: and those whose score is higher.
-        max_per_group: of the documents with one value in ``group_by`` only so many may be taken,
-            the first in the order; those without a value may all. Inclusion probabilities are
-            those among the documents that the cap leaves (of pareto and poisson: before the cap).
+        max_per_group: of the documents with one value in ``group_by`` only so many may be taken;
+            those without a value may all. They are the first in the method's order, by other
+            random numbers than those of the draw that follows (and for pareto and poisson in the
+            order of sequential-poisson). Inclusion probabilities are those of that draw:
+            conditional on the documents that the cap leaves. How likely it was to leave them is
+            not in them: without a cap, sums weighted with 1 / inclusion estimate those of all
+            documents; with one, those of what it leaves.
         group_by: a column of the score tables that holds whole numbers, or "domain".
         workers: processes that share the shards. The result does not depend on it.
 
@@ -90,6 +95,7 @@ def select(
         ConfigError: the request does not fit the scores; nothing to select from.
     """
     store = ScoreStore.open(scores)
+    failed = sorted(store.report["failed"])
     if column in ("score", store.config["column"]):
         column = None
     sizes = store if sizes_from is None else ScoreStore.open(sizes_from)
@@ -97,9 +103,12 @@ def select(
     capped = None if max_per_group is None else group_by
     if max_per_group is not None and max_per_group < 1:
         raise ConfigError(f"At least 1 document of each group must be left. Got {max_per_group}.")
-    population = Population(store, sizes, column, at_least, at_most, capped)
+    if any(limit is not None and np.isnan(limit) for limit in (at_least, at_most)):
+        raise ConfigError("Limits must be numbers. Got nan.")
     budget = _of_band(getattr(sampler, "ends", None), budget, bool(quotas))
     grouping = Grouping.parse(budget, by_domain, quotas or {})
+    in_tokens = grouping.unit == "tokens"
+    population = Population(store, sizes, column, at_least, at_most, capped, in_tokens)
     request = {
         "scorer": store.name,
         "scores": store.contents(),
@@ -131,7 +140,7 @@ def select(
             "counts_tokens": population.counts_tokens,
             "reading": store.config["reading"],
             "shards": store.shard_names(),
-            "failed": sorted(store.report["failed"]),
+            "failed": failed,
             "domains": counts.by_domain(),
             "documents_sharing_a_key": n_shared,
             "documents_sharing_a_key_are_counted": exact,
@@ -184,10 +193,10 @@ class _Selection:
     def _cuts(self) -> Cuts:
         """Where each group's documents begin and end."""
         draw = self.draw
-        if draw.sampler.calibrated_order:
-            self._calibrate(self._look([], measure=True))
         if self.max_per_group is not None:
             self.draw = cap(self.draw, self.shards, self.index, self.max_per_group, self.workers)
+        if draw.sampler.calibrated_order:
+            self._calibrate(self._look([], measure=True))
         if draw.sampler.takes_below is not None:
             below = (float(np.nextafter(draw.sampler.takes_below, -np.inf)), 2**64 - 1)
             n_groups = len(self.index.groups)
@@ -248,6 +257,7 @@ class _Selection:
             seen.totals,
             self.index.domains.names,
             self.draw.population.scores.root,
+            self.draw.population.candidates,
         )
 
     def _calibrate(self, seen: Seen) -> None:

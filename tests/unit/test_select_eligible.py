@@ -1,4 +1,4 @@
-"""Limits, caps, quotas and ends of bands: which documents a budget is spent on."""
+"""Limits, quotas and ends of bands: which documents a budget is spent on."""
 
 from __future__ import annotations
 
@@ -49,65 +49,10 @@ def test_limits_are_counted_apart(tmp_path: Path) -> None:
     assert sum(c["outside_limits"] for c in best["domains"].values()) == (
         (~within & ~np.isnan(score)).sum()
     )
-    with pytest.raises(ConfigError, match="no document has a score"):
+    with pytest.raises(ConfigError, match=r"no document .* within the limits \(at least 99\)"):
         select(scores, tmp_path / "none", method="top-k", budget="10%", at_least=99.0)
-
-
-@pytest.mark.parametrize("method", ["top-k", "random", "softmax"])
-@pytest.mark.parametrize("workers", [1, 2])
-def test_at_most_n_of_each_group(tmp_path: Path, method: str, workers: int) -> None:
-    rng = np.random.default_rng(1)
-    problem = rng.zipf(1.6, N).astype(np.uint64)
-    scores = write_scores(tmp_path / "scores", 5, extra_problem=problem)
-    request = {"method": method, "max_per_group": 2, "group_by": "extra_problem"}
-    everything = select(scores, tmp_path / "everything", method=method, budget="100%")
-    assert sum(c["kept"] for c in everything["domains"].values()) > 500
-    select(scores, tmp_path / "out", **request, budget="100%", workers=workers)
-    order = dict(
-        zip(*(kept(tmp_path / "everything")[c].to_pylist() for c in ("key", "order")), strict=True)
-    )
-    table = documents(scores, "extra_problem")
-    expected = set()
-    for group in np.unique(problem):
-        mine = [
-            k
-            for k, g in zip(
-                table["key"].to_pylist(), table["extra_problem"].to_pylist(), strict=True
-            )
-            if g == group and k in order
-        ]
-        expected |= set(sorted(mine, key=lambda k: (order[k], k))[:2])
-    assert kept_keys(tmp_path / "out") == expected
-    select(scores, tmp_path / "few", **request, budget="50docs")
-    assert kept_keys(tmp_path / "few") == set(sorted(expected, key=lambda k: (order[k], k))[:50])
-
-
-def test_at_most_n_of_each_domain(tmp_path: Path) -> None:
-    scores = write_scores(tmp_path / "scores", 4, column="log_density")
-    for design in ("sequential-poisson", "pareto", "poisson"):
-        manifest = select(
-            scores,
-            tmp_path / design,
-            method="inverse-propensity",
-            budget="90%",
-            options={"design": design},
-            max_per_group=20,
-            group_by="domain",
-        )
-        assert all(0 < c["kept"] <= 20 for c in manifest["domains"].values())
-
-
-def test_documents_without_a_group_are_not_capped(tmp_path: Path) -> None:
-    scores = write_scores(tmp_path / "scores", 1)
-    path = scores / "s000.jsonl.parquet"
-    table = pq.read_table(path)
-    group = pa.array([None if i % 2 else 7 for i in range(N)], pa.uint64())
-    pq.write_table(table.append_column("group", group), path)
-    select(scores, tmp_path / "out", method="top-k", budget="100%", max_per_group=1)
-    n_scored = (
-        table["score"].slice(1).filter(pa.array([i % 2 == 0 for i in range(N - 1)])).is_valid()
-    )
-    assert len(kept(tmp_path / "out")) == n_scored.to_numpy().sum() + 1
+    with pytest.raises(ConfigError, match=r"Limits must be numbers\. Got nan"):
+        select(scores, tmp_path / "none", method="top-k", budget="10%", at_least=float("nan"))
 
 
 def test_quotas(tmp_path: Path) -> None:
@@ -156,6 +101,11 @@ def test_quotas(tmp_path: Path) -> None:
             "The budget of code is 5,000 documents, the documents of",
         ),
         ({"quotas": {"code": "5"}}, "is not a budget"),
+        ({"budget": "0.05%"}, r"The budget is 0.05% of 5\d\d documents, which is less than one"),
+        ({"budget": "0.05%", "by_domain": True}, "less than one. Ask for more, or for 1docs"),
+        ({"budget": "0.4docs"}, r"The budget is 0.4 of 5\d\d documents, which is less than one"),
+        ({"quotas": {"code": "0.1%"}}, "The budget of code is 0.1% of .* less than one"),
+        ({"budget": "550docs", "at_least": 0.0}, r"within the limits \(at least 0\) hold 2\d\d"),
         (
             {"method": "band", "options": {"lower": 0.2, "upper": 0.5}, "budget": "10%"},
             "A band from 0.2 to 0.5 keeps 30%: give no quotas, and no other budget than 30%",
@@ -205,6 +155,22 @@ def test_sizes_from_other_tables(tmp_path: Path) -> None:
     select(scores, tmp_path / "one", method="top-k", budget="20%tok", sizes_from=sizes)
     select(whole, tmp_path / "two", method="top-k", budget="20%tok")
     assert kept(tmp_path / "one").equals(kept(tmp_path / "two"))
+
+
+def test_documents_without_a_token_count(tmp_path: Path) -> None:
+    scores, sizes = (write_scores(tmp_path / name, 2) for name in ("scores", "sizes"))
+    path = sizes / "s001.jsonl.parquet"
+    table = pq.read_table(path)
+    score = pq.read_table(scores / path.name)["score"].is_valid().to_numpy()
+    few = np.isin(np.arange(len(table)), np.flatnonzero(score)[:7]) | ~score
+    counts = pa.array(np.asarray(table["n_tokens"]), mask=few)
+    at = table.schema.get_field_index("n_tokens")
+    pq.write_table(table.set_column(at, "n_tokens", counts), path)
+    request = {"method": "top-k", "sizes_from": sizes}
+    message = f"{path.name} has no token count for 7 of {score.sum()} documents"
+    with pytest.raises(ConfigError, match=message):
+        select(scores, tmp_path / "out", budget="20%tok", **request)
+    select(scores, tmp_path / "docs", budget="20%", **request)  # costs no tokens
 
 
 @pytest.mark.parametrize("design", ["sequential-poisson", "pareto", "poisson"])
@@ -273,6 +239,12 @@ def test_the_command_line(tmp_path: Path) -> None:
     )
     assert "outside limits" in run("d", "random", "--budget", "10%", "--at-least", "0")
     assert "DOMAIN=BUDGET" in run("e", "random", "--quota", "code")
+    twice = run("i", "random", "--quota", "code=10%", "--quota", "code=20%")
+    assert "--quota names code twice: 10% and 20%" in twice
+    assert "must be at least 1e-100" in run(
+        "j", "softmax", "--temperature", "1e-320", "--budget", "5%"
+    )
+    assert "Limits must be numbers" in run("k", "random", "--budget", "5%", "--at-least", "nan")
     assert "leave out --budget" in run("f", "band", "--from", "20%", "--budget", "5%")
     assert "It is an option of inverse-propensity" in run(
         "g", "random", "--design", "pareto", "--budget", "5%"

@@ -119,6 +119,12 @@ def test_temperatures_out_of_range(temperature: float) -> None:
         Softmax(temperature=temperature)
 
 
+def test_temperatures_too_small_for_weights() -> None:
+    with pytest.raises(ValueError, match=r"must be at least 1e-100.*Got 1e-320.*use top-k"):
+        Softmax(temperature=1e-320)
+    Softmax(temperature=1e-100).order(np.array([-1e200, 1e200]), np.full(2, 0.5))
+
+
 def test_an_unknown_design() -> None:
     with pytest.raises(
         ValueError, match=r"'design' of InversePropensity must be.*Got 'systematic'"
