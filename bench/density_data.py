@@ -22,10 +22,10 @@ class ClusteredVectors:
     """Unit vectors as float16: a fifth uniform on the sphere, the rest in 1,000 clusters.
 
     Cluster c has a share proportional to 1/c (13 % of the clustered vectors for the first) and a
-    radius of its own, noise of .3 to 1.2 times the length of its centre: densities at a bandwidth
-    of .3 times the median distance spread over a factor of 20 to 30. All vectors lean to one
-    direction, as the output of trained models does: two of different clusters have a mean cosine of
-    .1 or so.
+    radius of its own, noise of .3 to 1.2 times the length of its centre: of 12,000 vectors of 384
+    dimensions the densities spread 42-fold at the default bandwidth, .22 times the median distance,
+    and 4-fold at .3 times (99th percentile over 1st). All vectors lean to one direction, as the
+    output of trained models does: two of different clusters have a mean cosine of .1 or so.
 
     Attributes:
         n: vectors.

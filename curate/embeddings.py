@@ -103,6 +103,26 @@ class EmbeddingTables:
         """Entries of a vector."""
         return dimension(self.store)
 
+    def check_alike(self, target: EmbeddingTables) -> None:
+        """Whether one embedder, with one fit, made these tables and those of a target.
+
+        Raises:
+            ConfigError: not so; says what differs.
+        """
+        mine, theirs = self.store.config, target.store.config
+        about = f"The target {target.store.root} has other embeddings than {self.store.root}"
+        for key in ("scorer", "config"):
+            if mine[key] != theirs[key]:
+                raise ConfigError(
+                    f"{about}: {key} is {theirs[key]!r} there, {mine[key]!r} here. Embed both "
+                    f"with one embedder and the same options."
+                )
+        if mine["fitted_on"] != theirs["fitted_on"]:
+            raise ConfigError(
+                f"{about}: {mine['scorer']} is fitted to the corpus that it embeds, so that "
+                f"two corpora have two embedders. Embed both with a model (--embedder MODEL)."
+            )
+
     def read(self, shard: Shard, first_chunk: int = 0) -> Iterator[PointRows]:
         """See `curate.stages.tabulate.Source.read`."""
         grouped = "group_column" in self.store.config
@@ -144,7 +164,10 @@ class EmbeddingTables:
         for name in names:
             drawn.add(self._keys(name))
         if not drawn.n_points:
-            raise CorpusError(f"No document has an embedding in {self.store.root}.")
+            raise CorpusError(
+                f"No document has an embedding in {self.store.root}. `curate inspect "
+                f"{self.store.root}` says why."
+            )
         parts = []
         for name in names:
             if drawn.holds(self._keys(name)).any():

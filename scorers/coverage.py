@@ -13,9 +13,11 @@ import xxhash
 from numpy.typing import NDArray
 
 from .base import FloatArray, Scored
-from .clusters.kmeans import check_seed, on_grid, signed, unit
+from .clusters.kmeans import on_grid
 from .keyed import IntArray, distinct, positions
-from .points import Keys, Points, Sample, Vectors
+from .points import Keys, Points, Sample
+from .seeds import check_seed, signed
+from .vectors import Vectors, unit
 
 EXACT_UP_TO = 50_000
 """Documents up to which every neighbour is found; beyond, those in the nearest `N_PROBE` lists."""

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import Scored
+from .vectors import Vectors
 
 Keys = NDArray[np.uint64]
-Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

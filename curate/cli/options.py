@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..corpus import Corpus
 from ..errors import ConfigError
@@ -67,6 +68,19 @@ def key_value(option: str, text: str) -> tuple[str, Any]:
         raise ConfigError(f"{option} {text}: the value is not YAML: {error}") from error
 
 
+_READING = ("text_column", "id_column", "domain_column", "group_column", "max_document_bytes")
+
+
+def _check_not_given(names: tuple[str, ...]) -> None:
+    context = click.get_current_context()
+    for option in names:
+        if context.get_parameter_source(option) == ParameterSource.COMMANDLINE:
+            raise ConfigError(
+                f"--{option.replace('_', '-')} says how INPUT is read, and there is none: leave "
+                f"it out. Embeddings hold what was read for them."
+            )
+
+
 def _reads_corpus(command: Command, *, tables: bool, needed: bool) -> Command:
     """See `reads_corpus`; with groups where tables are written, without INPUT if not needed."""
     group = click.option(
@@ -96,6 +110,9 @@ def _reads_corpus(command: Command, *, tables: bool, needed: bool) -> Command:
         group_column: str | None = None,
         **rest: Any,
     ) -> Any:
+        if not inputs:
+            _check_not_given(_READING)
+            return command(corpus=None, **rest)
         corpus = Corpus(
             inputs=inputs,
             text_column=text_column,
@@ -104,7 +121,7 @@ def _reads_corpus(command: Command, *, tables: bool, needed: bool) -> Command:
             group_column=group_column,
             max_document_bytes=max_document_bytes,
         )
-        return command(corpus=corpus if inputs else None, **rest)
+        return command(corpus=corpus, **rest)
 
     return wrapped
 

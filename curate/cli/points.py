@@ -11,7 +11,7 @@ import click
 from ..errors import ConfigError, ShardError
 from ..registry import find
 from . import options
-from .console import progress
+from .console import output, printable, progress
 
 if TYPE_CHECKING:
     from ..corpus import Corpus
@@ -26,12 +26,11 @@ _reads_points = options.several(
     ),
     options.embeds,
     options.name,
-    options.chunk_rows,
-)
-_seed = click.option(
-    "--seed",
-    type=click.IntRange(0, 2**31 - 2),
-    help="Of every random choice.  [default: 0]",
+    click.option(
+        "--chunk-rows",
+        type=int,
+        help="Documents in one checkpoint.  [default: 1024 to embed, 8192 to score]",
+    ),
 )
 _KINDS = {
     "bandwidth": float,
@@ -61,7 +60,7 @@ def _sums_kernels(scorer: str) -> options.Command:
         _of(scorer, "bandwidth", "A distance.  [default: by --bandwidth-ratio]"),
         _of(scorer, "bandwidth_ratio", "Of --bandwidth-quantile of the distances."),
         _of(scorer, "bandwidth_quantile", "Of distances in a sample."),
-        _seed,
+        options.seed,
         click.option("--device", help="cpu, cuda, cuda:1 …  [default: a GPU where there is one]"),
     )
 
@@ -75,7 +74,7 @@ def _clusters(scorer: str) -> options.Command:
             "Of k-means.  [default: √n, at most one for 39 sampled]",
         ),
         _of(scorer, "n_sample", "Documents that k-means sees."),
-        _seed,
+        options.seed,
     )
 
 
@@ -111,7 +110,13 @@ def density_exact(**kw: Any) -> None:
 @_of("density-race", "width_ratio", "Of --width-quantile of the distances.")
 @_of("density-race", "width_quantile", "Of distances in a sample.")
 @_of("density-race", "n_sample", "Documents that the width is set by.")
-@_seed
+@click.option(
+    "--orthogonal/--independent",
+    "orthogonal",
+    default=None,
+    help="Directions at right angles, or drawn one by one.  [default: orthogonal]",
+)
+@options.seed
 def density_race(**kw: Any) -> None:
     """Log density from a sketch of hashes, for any number of documents (arXiv 2402.09668)."""
     _score("density-race", **kw)
@@ -152,10 +157,11 @@ def prototypes(**kw: Any) -> None:
 @_of(
     "coverage",
     "target",
-    "Embedding tables of the texts to cover, by the same embedder.  [default: the corpus]",
+    "Embedding tables of the texts to cover, by the same model or --vector-column; hashed-ngrams "
+    "are fitted to one corpus and cannot be compared.  [default: the corpus]",
 )
 @_of("coverage", "limit", "Documents to rank.  [default: until nothing is gained]")
-@_seed
+@options.seed
 def coverage(**kw: Any) -> None:
     """Rank in a greedy choice of documents, so that every text has one like it."""
     _score("coverage", **kw)
@@ -176,12 +182,13 @@ def _score(
     trust_remote_code: bool,
     vector_column: str | None,
     name: str | None,
-    chunk_rows: int,
+    chunk_rows: int | None,
     **kw: Any,
 ) -> None:
     from ..registry import make_point_scorer
+    from ..stages.describe import weights_note
     from ..stages.embed import embed
-    from ..stages.points import score_points
+    from ..stages.points import check_score_name, score_points
     from ..tables import EMBEDDINGS
     from .score import print_report
 
@@ -197,14 +204,22 @@ def _score(
             "The documents of --embeddings are embedded already: leave out --embedder, "
             "--backend, --embedder-arg, --trust-remote-code and --vector-column."
         )
+    if name is not None:
+        check_score_name(name)
+    rows: dict[str, Any] = {} if chunk_rows is None else {"chunk_rows": chunk_rows}
+    target = kw.get("target")
     with progress() as say:
         spec, seed = make_point_scorer(scorer, **kw)
         if corpus is not None:
             embedding = options.embedding(*told)
-            embed(corpus, embedding, out, chunk_rows=chunk_rows, progress=say)
+            embed(corpus, embedding, out, progress=say, **rows)
             embeddings = f"{out}/{EMBEDDINGS}"
         assert embeddings is not None
-        report = score_points(embeddings, spec, out, name=name, seed=seed, progress=say)
+        report = score_points(
+            embeddings, spec, out, name=name, target=target, seed=seed, progress=say, **rows
+        )
     print_report(report, f"{out}/{report.scorer}")
+    if (note := weights_note(f"{out}/{report.scorer}")) is not None:
+        output.print(f"  {printable(note)}")
     if report.failed:
         sys.exit(ShardError.exit_code)

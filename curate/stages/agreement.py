@@ -145,3 +145,20 @@ def agreed_reading(stores: Sequence[ScoreStore]) -> Any:
                     f"with {value!r}. Score both with the same options."
                 )
     return first
+
+
+def agreed_grouping(stores: Sequence[ScoreStore]) -> dict[str, Any]:
+    """The column that groups are of, for a configuration; of raters without groups, nothing.
+
+    Raises:
+        ConfigError: not alike for those that have one.
+    """
+    grouped = [store for store in stores if "group_column" in store.config]
+    found = {store.config["group_column"]: store for store in grouped}
+    if len(found) > 1:
+        (one, first), (other, second) = list(found.items())[:2]
+        raise ConfigError(
+            f"{first.root} has groups by {one!r}, {second.root} by {other!r}. Score both with the "
+            f"same --group-column."
+        )
+    return {} if not found else {"group_column": next(iter(found))}

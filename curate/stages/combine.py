@@ -6,8 +6,6 @@ OUT/<name>/     score tables like any scorer's; see `curate.tables`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +15,14 @@ from numpy.typing import NDArray
 
 from scorers import ensemble
 
-from ..corpus import Shard
 from ..errors import ConfigError
 from ..files import local_directory, only_writer, write_json
 from ..raters import OTHER_RATER
 from ..registry import did_you_mean
 from ..seeds import lots
 from ..tables import REPORT, ScoreStore, ShardWriter, check_name
-from .agreement import HOW, agreed_measure, agreed_reading, check_weights
-from .aligned import Aligned, numbers, shard_fingerprint
+from .agreement import HOW, agreed_grouping, agreed_measure, agreed_reading, check_weights
+from .aligned import Aligned, numbers
 from .score import ScoreReport
 
 MISSING_RATER = "missing_rater"
@@ -52,7 +49,8 @@ def combine(
     """Make one score of several. See `scorers.ensemble` for what each way computes.
 
     A document has a score where every rater has one; to blend, where any has. Token counts are
-    those of the first rater that counts tokens and has a score for the document.
+    those of the first rater that counts tokens and has a score for the document. Groups are those
+    of the raters that have them.
 
     Shares of raters (``--rater``) must be of one draw to blend. One may be missing: what falls to
     it has no score and the reason "no_rater".
@@ -83,7 +81,12 @@ def combine(
     check_weights(how, weights, raters)
     aligned = Aligned.open(raters)
     measure = agreed_measure(aligned.stores, how, weights)
-    config = {"scorer": name, **measure, "reading": agreed_reading(aligned.stores)}
+    config = {
+        "scorer": name,
+        **measure,
+        "reading": agreed_reading(aligned.stores),
+        **agreed_grouping(aligned.stores),
+    }
     config["config"] = {
         "how": how,
         "seed": seed if HOW[how].blended else None,
@@ -104,11 +107,11 @@ def combine(
 
 def _combine(aligned: Aligned, store: ScoreStore, way: _Way, report: ScoreReport) -> None:
     """Write the tables that are not there yet, and count them all."""
-    shards = {name: _shard(aligned.stores[0], name) for name in aligned.shards}
+    shards = {name: aligned.stores[0].shard(name) for name in aligned.shards}
     left = [name for name, shard in shards.items() if not store.is_done(shard)]
     values = _values(aligned, way) if left else {}
     columns = ("row", "domain", "score", "reason", "n_bytes")
-    for name, tables in aligned.tables(columns, optional=["n_tokens"], names=left):
+    for name, tables in aligned.tables(columns, optional=["group", "n_tokens"], names=left):
         writer = ShardWriter(store, shards[name])
         if not writer.n_parts:
             writer.add(_table(values[name], tables))
@@ -153,6 +156,8 @@ def _table(value: NDArray[np.float64], tables: Sequence[pa.Table]) -> pa.Table:
     given = (table["reason"].take(pa.array(without)).to_pylist() for table in tables)
     reason[without] = [_reason(reasons) for reasons in zip(*given, strict=True)]
     columns = {name: first[name] for name in ("row", "key", "domain")}
+    grouped = [table["group"] for table in tables if "group" in table.column_names]
+    columns |= {"group": grouped[0]} if grouped else {}
     columns["score"] = pa.array(value, mask=np.isnan(value))
     columns["reason"] = pa.array(reason, pa.string()).dictionary_encode()
     columns["n_bytes"] = first["n_bytes"]
@@ -171,19 +176,3 @@ def _reason(given: Sequence[str | None]) -> str:
         return MISSING_RATER
     common = told.pop() if len(told) == 1 else None
     return common or NO_RATER
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Described(Shard):
-    """A shard as its score tables know it; the file itself is not read."""
-
-    found: str
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """As the tables have it."""
-        return self.found
-
-
-def _shard(store: ScoreStore, name: str) -> Shard:
-    return _Described(url=name, name=name, suffix="", found=shard_fingerprint(store, name))

@@ -66,12 +66,24 @@ def _scores(store: ScoreStore) -> Description:
     notes = [f"{n:,} without a score: {reason}" for reason, n in sorted(reasons.items())]
     if "raters" in config["config"]:
         notes.append(_raters(config["config"]))
-    every = np.concatenate([np.empty(0), *joined.values()])
-    if config["column"] == "log_density" and not np.isnan(every).all():
-        notes.append(_spread(every))
+    if config["column"] == "log_density":
+        notes += _spread(config, np.concatenate([np.empty(0), *joined.values()]))
     if "sketch" in config["config"]:
         notes.append(_sketch(config["config"]))
     return Description(headline, columns, rows, notes)
+
+
+def weights_note(root: str | Path) -> str | None:
+    """How far the weights of inverse propensity spread; None: these scores are no densities.
+
+    Raises:
+        ConfigError: no score tables there.
+    """
+    store = ScoreStore.open(root)
+    if store.config["column"] != "log_density":
+        return None
+    scores = [table["score"].to_numpy() for _, table in store.tables(["score"])]
+    return next(iter(_spread(store.config, np.concatenate([np.empty(0), *scores]))), None)
 
 
 def _embeddings(store: ScoreStore) -> Description:
@@ -128,15 +140,28 @@ def _short(value: object) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
 
 
-def _spread(log_density: np.ndarray) -> str:
+def _spread(config: dict[str, Any], log_density: np.ndarray) -> list[str]:
+    if np.isnan(log_density).all():
+        return []
     ratio = weight_spread(log_density)
     warning = (
         " Inverse propensity is then nearly uniform sampling (that of Sachdeva et al. 2024, whose "
-        "plotted densities span 1.17-fold, seems to be there): give a smaller bandwidth."
+        f"plotted densities span 1.17-fold, seems to be there): give {_narrower(config)}."
         if ratio < _UNIFORM
         else ""
     )
-    return f"Weights 1 / density spread {ratio:.2f}-fold (1st to 99th percentile).{warning}"
+    return [f"Weights 1 / density spread {ratio:.2f}-fold (1st to 99th percentile).{warning}"]
+
+
+def _narrower(config: dict[str, Any]) -> str:
+    """The options that make the kernel of a density narrower, and its weights spread more."""
+    made = config["config"]
+    if "concatenation" not in made:
+        return "a smaller --bandwidth" + ("-ratio" if made.get("bandwidth") is None else "")
+    more = "a greater --concatenation"
+    if made["hash"] != "p-stable":
+        return more
+    return f"{more}, or a smaller --width" + ("-ratio" if made["width"] is None else "")
 
 
 def _sketch(config: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from ..columns import Vector
 from ..corpus import Corpus, Shard
 from ..embeddings import embedding_table, halved
 from ..errors import ConfigError, CorpusError, ShardError
-from ..files import digest, local_directory, only_writer, read_json
+from ..files import digest, local_directory, only_writer
 from ..readers import Batch
 from ..schema import EMBEDDING
 from ..tables import CONFIG, EMBEDDINGS, REPORT, ScoreStore, check_name
@@ -48,6 +48,9 @@ def embed(
     progress: Progress = silent,
 ) -> ScoreReport:
     """Embed each shard into ``out/<name>/``, going on where an earlier run stopped.
+
+    A shard that could not be read and was mended since is embedded like any other; to an embedder
+    that is fitted the corpus is then another one, and a configuration error says so.
 
     A document without an embedding has a reason: "empty" or the reader's where there is no text,
     "not_finite" where a vector has an entry that is no number or none of float16 (see
@@ -104,39 +107,33 @@ def _embed(
         config["config"] = {"column": embedder.column, "dimension": length}
         measure: Callable[[Batch], Callable[[], pa.Table]] = partial(_given, length)
     else:
-        config |= {"scorer": embedder.name, "config": embedder.config()}
-        fitted = isinstance(embedder, Embedder)
-        config["fitted_on"] = None if fitted else _fitted_on(root, shards)
-        if (whole := _finished(root, config, shards)) is not None:
-            return whole
+        config |= {"scorer": embedder.name, "config": embedder.config(), "fitted_on": None}
         ready: Any = embedder
         if not isinstance(embedder, Embedder):
+            config["fitted_on"] = _content(shards)
+            if not report.failed and (whole := _finished(root, config, shards)) is not None:
+                return whole
             ready, shards = fit(embedder, source, shards, readable, report, progress)
-            config["fitted_on"] = digest([(s.name, s.fingerprint) for s in shards])
+            config["fitted_on"] = _content(shards)
         measure = partial(_embedded, ready)
     return tabulate(ScoreStore.create(root, config), source, shards, measure, report, progress)
 
 
-def _fitted_on(root: Path, shards: Sequence[Shard]) -> str:
-    """What a fit would be on, should the shards that failed before fail again."""
-    failed = read_json(root / REPORT)["failed"] if (root / REPORT).exists() else {}
-    return digest([(s.name, s.fingerprint) for s in shards if s.name not in failed])
+def _content(shards: Sequence[Shard]) -> str:
+    return digest([(s.name, s.fingerprint) for s in shards])
 
 
 def _finished(root: Path, config: dict[str, Any], shards: Sequence[Shard]) -> ScoreReport | None:
-    """The report of a finished run that did just this: nothing is fitted or embedded again."""
+    """The report of a finished run that did just this to every shard: no fit is needed again."""
     if not (root / REPORT).exists() or not (root / CONFIG).exists():
         return None
     store = ScoreStore.open(root, measured=None)
     if store.config != config:
         return None
     told = store.report
-    known = {*told["shards"], *told["failed"]}
-    tables = [s for s in shards if s.name in told["shards"]]
-    whole = known >= {s.name for s in shards} and len(tables) == len(told["shards"])
-    if not whole or not all(store.is_done(shard) for shard in tables):
+    if told["failed"] or told["shards"] != [shard.name for shard in shards]:
         return None
-    return ScoreReport.of(told)
+    return ScoreReport.of(told) if all(store.is_done(shard) for shard in shards) else None
 
 
 def _embedded(embedder: Embedder, batch: Batch) -> Callable[[], pa.Table]:

@@ -84,7 +84,10 @@ def _score(pipeline: Pipeline, name: str, corpus: Corpus, out: Path, say: Say) -
     scorer: Any = _make(pipeline, name)
     if reads_points(pipeline.scorer(name)):
         spec, seed = scorer
-        return score_points(out / EMBEDDINGS, spec, out, name=name, seed=seed, progress=say)
+        target = pipeline.score[name].options.get("target")
+        return score_points(
+            out / EMBEDDINGS, spec, out, name=name, target=target, seed=seed, progress=say
+        )
     rows = pipeline.chunk_rows
     return score(corpus, scorer, out, name=name, chunk_rows=rows, progress=say)
 

@@ -13,9 +13,10 @@ import pyarrow as pa
 from scorers.points import PointScorer, PointScorerSpec
 
 from ..embeddings import EmbeddingTables, PointRows
+from ..errors import ConfigError, as_config_error
 from ..files import local_directory, only_writer
 from ..schema import score_table
-from ..tables import ScoreStore, check_name
+from ..tables import EMBEDDINGS, ScoreStore, check_name
 from .tabulate import Progress, ScoreReport, corpus_fault, fit_share, silent, tabulate
 
 
@@ -25,6 +26,7 @@ def score_points(
     out: str | Path,
     *,
     name: str | None = None,
+    target: str | Path | None = None,
     seed: int = 0,
     chunk_rows: int = 8192,
     progress: Progress = silent,
@@ -41,23 +43,43 @@ def score_points(
         spec: of the scorer.
         out: local directory.
         name: of the tables (see `curate.tables.check_name`); None: the scorer's.
+        target: embedding tables that ``spec`` has its target from, to be checked; None: it has
+            none.
         seed: of the sample.
         chunk_rows: documents scored together and written as one part.
         progress: told each finished shard.
 
     Raises:
         ConfigError: no embeddings there, ``out`` holds tables of another configuration or of
-            other embeddings, another run writes there, or the tables cannot have this name.
+            other embeddings, another run writes there, the tables cannot have this name, the
+            target is of another embedder, or the options do not go with the corpus: too few
+            documents, say.
         BackendError: the scorer failed; says on which shard and rows.
-        CorpusError: no document has an embedding, or too few for what is asked.
+        CorpusError: no document has an embedding.
     """
     source = EmbeddingTables.open(embeddings, chunk_rows)
     name = spec.name if name is None else name
-    check_name(name)
+    check_score_name(name)
+    if target is not None:
+        source.check_alike(EmbeddingTables.open(target))
     root = local_directory(out) / name
     root.mkdir(exist_ok=True)
     with only_writer(root):
         return _score(source, spec, seed, root, progress)
+
+
+def check_score_name(name: str) -> None:
+    """See `check_name`; besides, the tables may not be called as the embeddings are.
+
+    Raises:
+        ConfigError: they may not.
+    """
+    check_name(name)
+    if name == EMBEDDINGS:
+        raise ConfigError(
+            f"Scores cannot be named {name!r}: that is where the embeddings are. Give another "
+            f"--name."
+        )
 
 
 def _score(
@@ -65,16 +87,7 @@ def _score(
 ) -> ScoreReport:
     report = ScoreReport(root.name, failed=dict(source.store.report["failed"]))
     shards = source.shards
-    progress(f"{spec.name}: looking at a sample")
-    sample = source.sample(spec.n_sample, seed)
-    with corpus_fault(f"{spec.name} on {source.store.root}"):
-        scorer: Any = spec.calibrate(sample)
-    if not isinstance(scorer, PointScorer):
-        progress(f"{spec.name}: fitting on {sample.n_documents:,} documents")
-        # One share: every table is whole, and a state may be large.
-        state = fit_share(scorer, source, shards, lambda rows: rows.points)
-        with corpus_fault(f"{spec.name} on {source.store.root}"):
-            scorer = scorer.merge([state])
+    scorer = _ready(source, spec, seed, progress)
     embedded = source.store.config
     config = {
         "scorer": scorer.name,
@@ -92,6 +105,25 @@ def _score(
     }
     store = ScoreStore.create(root, config)
     return tabulate(store, source, shards, partial(_measure, scorer), report, progress)
+
+
+def _ready(
+    source: EmbeddingTables, spec: PointScorerSpec, seed: int, progress: Progress
+) -> PointScorer:
+    """Calibrated and fitted; the state of the fit, as large as the corpus, ends here."""
+    about = f"{spec.name} on {source.store.root}"
+    progress(f"{spec.name}: looking at a sample")
+    sample = source.sample(spec.n_sample, seed)
+    with corpus_fault(about), as_config_error(about):
+        scorer: Any = spec.calibrate(sample)
+    if isinstance(scorer, PointScorer):
+        return scorer
+    progress(f"{spec.name}: fitting on {sample.n_documents:,} documents")
+    # One share: every table is whole, and a state may be large.
+    state = fit_share(scorer, source, source.shards, lambda rows: rows.points)
+    with corpus_fault(about):
+        merged: PointScorer = scorer.merge([state])
+    return merged
 
 
 def _measure(scorer: PointScorer, rows: PointRows) -> Callable[[], pa.Table]:

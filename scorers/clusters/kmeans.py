@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..points import Sample, Vectors
+from ..points import Sample
+from ..seeds import signed
+from ..vectors import Vectors, unit
 
 BLOCK = 1024
 """Points at a time that are compared with all centroids."""
@@ -17,23 +19,6 @@ POINTS_PER_CENTROID = 39
 FAISS warns."""
 N_ITERATIONS = 20
 _STEPS = 2.0**20
-
-
-def unit(vector: NDArray[Any]) -> Vectors:
-    """Vectors scaled to length 1, float32[n, d]; those of length 0 stay as they are.
-
-    Raises:
-        ValueError: NaN or infinity among the components.
-    """
-    given = np.asarray(vector, np.float32)
-    length = np.sqrt(np.einsum("nd,nd->n", given, given, dtype=np.float64))
-    if not np.isfinite(length).all():
-        raise ValueError(
-            f"Embeddings must be finite. Got NaN or infinity in "
-            f"{int((~np.isfinite(length)).sum())} of {len(given)} vectors."
-        )
-    scaled = given / np.where(length > 0, length, 1.0)[:, None]
-    return np.asarray(scaled, np.float32)
 
 
 def on_grid(cosine: NDArray[Any]) -> NDArray[np.float64]:
@@ -71,21 +56,6 @@ def number_of_clusters(asked: int | None, sample: Sample) -> int:
             f"{asked}. Ask for fewer clusters or raise 'n_sample'."
         )
     return asked
-
-
-def check_seed(spec: Any) -> None:
-    """A seed that FAISS can take.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not 0 <= spec.seed < 2**32:
-        raise ValueError(f"'seed' of {type(spec).__name__} must be in [0, 2^32). Got {spec.seed}.")
-
-
-def signed(seed: int) -> int:
-    """A seed below 2^32 as FAISS takes it: 32 bits with a sign."""
-    return seed if seed < 2**31 else seed - 2**32
 
 
 def train(sample: Sample, n_clusters: int, seed: int) -> Vectors:

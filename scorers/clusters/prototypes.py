@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from ..base import Scored
-from ..points import Points, Sample, Vectors
-from .kmeans import check_seed, nearest, number_of_clusters, train
+from ..points import Points, Sample
+from ..seeds import check_seed
+from ..vectors import Vectors
+from .kmeans import nearest, number_of_clusters, train
 
 
 @dataclass(frozen=True, kw_only=True)

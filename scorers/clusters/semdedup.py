@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..base import FloatArray, Scored
 from ..keyed import distinct, positions
-from ..points import Keys, Points, Sample, Vectors
-from .kmeans import device, nearest, number_of_clusters, on_grid, train, unit
+from ..points import Keys, Points, Sample
+from ..vectors import Vectors, unit
+from .kmeans import device, nearest, number_of_clusters, on_grid, train
 from .prototypes import check_clusters
 
 _ROWS, _COLUMNS = 1024, 16_384

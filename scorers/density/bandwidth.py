@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..vectors import check_finite
+
 _SAME = 1e-2  # of the typical length: distances below are rounding, of documents that embed alike
 N_DOCUMENTS = 2000  # of a sample whose pairs are looked at: 2 million pairs
 
@@ -77,11 +79,7 @@ def distance_quantile(vectors: NDArray[Any], quantile: float) -> float:
     """
     some = np.asarray(vectors[:N_DOCUMENTS], np.float64)
     squared_length = np.einsum("nd,nd->n", some, some)
-    if not np.isfinite(squared_length).all():
-        raise ValueError(
-            f"Embeddings must be finite. Got NaN or infinity in "
-            f"{int((~np.isfinite(squared_length)).sum())} of {len(some)} vectors."
-        )
+    check_finite(int((~np.isfinite(squared_length)).sum()), len(some))
     length = float(np.sqrt(squared_length.mean())) if len(some) else 0.0
     squared = squared_length[:, None] + squared_length - 2.0 * (some @ some.T)
     distance = np.sqrt(np.maximum(squared[np.triu_indices(len(some), 1)], 0.0))

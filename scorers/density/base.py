@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import FloatArray, Scored
-from ..points import Sample, Vectors
+from ..keyed import IntArray
+from ..points import Sample
+from ..vectors import Vectors, unit
 from .bandwidth import Bandwidth
-from .corpus import IntArray
 from .kernels import KERNELS, Kernel
 
 
@@ -21,8 +22,8 @@ class KernelDensity(Bandwidth):
 
     Attributes:
         kernel: "gaussian", "exponential" or "von-mises-fisher".
-        device: of the products, as of torch; None: "cuda" where there is one. Decides last bits
-            alone, and is no part of the configuration.
+        device: of the products, "cpu", "cuda" or "cuda:k"; None: "cuda" where there is one. Decides
+            last bits alone, and is no part of the configuration.
     """
 
     name: ClassVar[str]
@@ -37,6 +38,8 @@ class KernelDensity(Bandwidth):
                 f"'kernel' of {type(self).__name__} must be one of {', '.join(KERNELS)}. "
                 f"Got {self.kernel!r}."
             )
+        if self.device is not None:
+            _check_device(self)
 
     def bandwidth_of(self, sample: Sample) -> float:
         """Bandwidth h for the corpus of a sample, between the vectors that the kernel sees."""
@@ -55,13 +58,21 @@ class FittedDensity:
     higher_is_better: ClassVar[bool | None] = None
 
 
+def _check_device(spec: KernelDensity) -> None:
+    import torch
+
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = ["cpu", *(["cuda"] if n_gpus else []), *(f"cuda:{k}" for k in range(n_gpus))]
+    if spec.device not in there:
+        raise ValueError(
+            f"'device' of {type(spec).__name__} must be one that torch {torch.__version__} has "
+            f"here: {', '.join(there)}. Got {spec.device!r}."
+        )
+
+
 def prepared(vector: NDArray[Any], kernel: Kernel) -> Vectors:
     """The vectors between which a kernel takes distances, float32[n, d]."""
-    given = np.asarray(vector, np.float32)
-    if not kernel.on_unit_vectors:
-        return given
-    length = np.sqrt(np.einsum("nd,nd->n", given, given, dtype=np.float64))
-    return np.asarray(given / np.where(length > 0, length, 1.0)[:, None], np.float32)
+    return unit(vector) if kernel.on_unit_vectors else np.asarray(vector, np.float32)
 
 
 def scored(others: FloatArray, stderr: FloatArray, n_documents: int) -> Scored:

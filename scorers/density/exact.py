@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..base import Scored
+from ..keyed import collected, positions_of_all, united
 from ..points import Points, Sample
 from .bandwidth import N_DOCUMENTS
 from .base import FittedDensity, KernelDensity, scored
-from .corpus import collected, positions_of_all, united
 from .kernels import KERNELS
 from .sums import KernelSums
 

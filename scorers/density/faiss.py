@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import FloatArray, Scored
+from ..keyed import IntArray, collected, in_key_order, positions_of_all, united
 from ..points import Points, Sample
+from ..seeds import check_seed, signed
 from .base import FittedDensity, KernelDensity, check_sample, expanded, prepared, scored
-from .corpus import IntArray, collected, in_key_order, positions_of_all, united
 from .kernels import KERNELS, LOG2_E, Kernel
 from .sums import KernelSums
 
@@ -49,7 +50,7 @@ class FaissDensity(KernelDensity):
         n_reference: documents in the sample, more than ``n_neighbours`` + 2.
         n_lists: cells of the index, at least 1, which compares all; None: 2√N.
         n_probe: cells that are searched, at least 1.
-        seed: of k-means, in [0, 2^31). The other attributes are those of `KernelDensity` and
+        seed: of k-means, in [0, 2^32). The other attributes are those of `KernelDensity` and
             `Bandwidth`.
     """
 
@@ -76,8 +77,7 @@ class FaissDensity(KernelDensity):
                     f"{option!r} of FaissDensity must be at least {bound}"
                     f"{' (n_neighbours + 3)' if option == 'n_reference' else ''}. Got {value}."
                 )
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"'seed' of FaissDensity must be in [0, 2^31). Got {self.seed}.")
+        check_seed(self)
 
     @property
     def n_sample(self) -> int:
@@ -237,7 +237,7 @@ def built(vector: NDArray[Any], kernel: Kernel, n_lists: int, n_probe: int, seed
     n, d = vector.shape
     index: Any = faiss.IndexIVFFlat(faiss.IndexFlatL2(d), d, n_lists)
     index.nprobe = n_probe
-    index.cp.seed, index.cp.niter = seed, _N_ITERATIONS
+    index.cp.seed, index.cp.niter = signed(seed), _N_ITERATIONS
     index.cp.min_points_per_centroid = 1
     index.cp.max_points_per_centroid = _POINTS_PER_LIST
     if hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import FloatArray
+from ..vectors import check_finite
 
 HashName = Literal["p-stable", "signed-projection"]
 HASHES: tuple[HashName, ...] = ("p-stable", "signed-projection")
@@ -71,8 +72,10 @@ class Lattice:
         """Split float32[n, d] of integers up to 128 · 127 where that pays."""
         import torch
 
-        # Without these instructions products may saturate; of one dimension they are wrong.
-        if not torch.cpu._is_vnni_supported() or whole.shape[1] == 1:
+        # Without these instructions products may saturate; of one dimension they are wrong. Both
+        # names are private to torch, and may go.
+        has_vnni = getattr(torch.cpu, "_is_vnni_supported", lambda: False)
+        if not has_vnni() or not hasattr(torch, "_int_mm") or whole.shape[1] == 1:
             return cls(whole)
         high = (whole * (1.0 / _SPLIT)).round_()
         low = torch.sub(whole, high, alpha=_SPLIT)
@@ -200,7 +203,7 @@ class Hashes:
         if not whole.numel():
             return Lattice(whole)
         if not torch.stack(torch.aminmax(whole)).isfinite().all():
-            raise ValueError("Embeddings must be finite. Got NaN or infinity.")
+            check_finite(int((~whole.isfinite().all(1)).sum()), len(whole))
         whole.round_().clamp_(-self.longest, self.longest)
         length = whole.double().square_().sum(1).sqrt_()  # a sum of integers: exact
         far = torch.nonzero(length > self.longest)[:, 0]

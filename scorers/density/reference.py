@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..base import Scored
+from ..keyed import in_key_order, own_positions
 from ..points import Points, Sample
 from .base import FittedDensity, KernelDensity, check_sample, expanded, scored
-from .corpus import in_key_order, own_positions
 from .kernels import KERNELS
 from .sums import KernelSums
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import FloatArray
+from ..keyed import IntArray
+from ..vectors import check_finite
 from .kernels import LOG2_E, Kernel
-
-IntArray = NDArray[np.int64]
 
 # Queries and points at a time. On a CPU the tile stays in the cache; rows of 1,000 numbers are 5 %
 # faster there than rows of 1,024, which share cache sets.
@@ -126,12 +126,7 @@ class _Side:
         square = torch.empty(len(vector), device=vector.device)
         for start in range(0, len(vector), 8192):
             square[start : start + 8192] = vector[start : start + 8192].float().square().sum(1)
-        n_infinite = int((~square.isfinite()).sum())
-        if n_infinite:
-            raise ValueError(
-                f"Embeddings must be finite. Got NaN or infinity in {n_infinite} of "
-                f"{len(vector)} vectors."
-            )
+        check_finite(int((~square.isfinite()).sum()), len(vector))
         half, scale = square / 2, None
         if on_unit_vectors:
             scale = torch.where(square > 0, square.rsqrt(), 0.0)

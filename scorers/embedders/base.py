@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+from ..vectors import Vectors, divided, lengths
 
 
 @runtime_checkable
@@ -60,7 +60,5 @@ class FittableEmbedder(Protocol):
 
 def unit(vectors: NDArray[Any]) -> Vectors:
     """Rows scaled to length 1, float32[n, d]; a row without a direction becomes NaN."""
-    wide = np.asarray(vectors, np.float64)
-    length = np.sqrt((wide * wide).sum(axis=1, keepdims=True))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(wide / length, np.float32)
+        return divided(vectors, lengths(vectors))

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import reason_for_empty
-from .base import Vectors
+from ..seeds import check_seed
+from ..vectors import Vectors
 
 _CJK = r"\u3040-\u30ff\u3400-\u9fff"
 _WORD = rf"[^\W{_CJK}]+|[{_CJK}]"
@@ -49,7 +50,7 @@ class HashedNGrams:
         dimension: of the projection, >= 1; the error of a cosine is about 1 / √dimension. Vectors
             have one entry more, for texts without a word.
         max_chars: characters read of a document, >= 1.
-        seed: of the projection, in [0, 2**32).
+        seed: of the projection, in [0, 2^32).
     """
 
     name: ClassVar[str] = "hashed-ngrams"
@@ -65,8 +66,7 @@ class HashedNGrams:
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"{name!r} of HashedNGrams must be at least 1. Got {value}.")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"'seed' of HashedNGrams must be in [0, 2**32). Got {self.seed}.")
+        check_seed(self)
 
     def fit(self, batches: Iterable[Sequence[str]]) -> DocumentCounts:
         """Count in how many documents of one worker's share each bucket is. Leaves out empties."""

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backends.fingerprint import fingerprint
-from .base import Vectors, unit
+from ..vectors import Vectors
+from .base import unit
 
 _DTYPES = ("float32", "bfloat16", "float16")
 

@@ -20,7 +20,8 @@ from ..backends.vllm_engine import (
     resolved,
 )
 from ..tokenizer import Tokenizer
-from .base import Vectors, unit
+from ..vectors import Vectors
+from .base import unit
 
 _SETTLED = frozenset({"model", "dtype", "trust_remote_code", "runner", "convert"})
 

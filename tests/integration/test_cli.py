@@ -14,6 +14,7 @@ import pytest
 
 from curate.cli import VERBS, cli, main
 from curate.registry import BUILT_IN, find, reads_points
+from curate.tables import ScoreStore
 from tests.conftest import WriteShard, some_text
 
 HEAVY = ("torch", "transformers", "faiss", "datasets", "sklearn", "scipy", "pyarrow", "numpy")
@@ -135,6 +136,16 @@ def test_embeddings_once_for_several_scorers(
     assert "not both" in said(capsys)
     assert exit_code(["score", "density", *embeddings, *small, "--out", out]) == 2
     assert "embedded already" in said(capsys)
+    assert exit_code(["score", "density", *embeddings, "--id-column", "x", "--out", out]) == 2
+    assert "--id-column says how INPUT is read, and there is none" in said(capsys)
+    assert exit_code(["score", "density", corpus, "--name", "embeddings", "--out", out]) == 2
+    assert "Scores cannot be named 'embeddings'" in said(capsys)
+    wide = ["--bandwidth", "9", "--name", "wide", "--chunk-rows", "9"]
+    assert exit_code(["score", "density", *embeddings, *wide, "--out", out]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Weights 1 / density spread 1.0" in told
+    assert "give a smaller --bandwidth." in told
+    assert ScoreStore.open(f"{out}/wide").config["chunk_rows"] == 9
     assert exit_code(["embed", corpus, "--vector-column", "v", *small, "--out", out]) == 2
     assert "--vector-column is read in place of an embedder" in said(capsys)
     assert (
@@ -154,8 +165,9 @@ POINT_SCORERS = [name for name in BUILT_IN["scorers"] if reads_points(name)]
 def test_options_of_scorers_of_points_are_their_fields(name: str) -> None:
     group = cli.get_command(click.Context(cli), "score")
     assert isinstance(group, click.Group)
-    command, shared = group.commands[name], group.commands["prototypes"]
-    own = {"n_sample", "n_clusters", "seed"}
-    handled = {p.name for p in shared.params} - own
+    every = [{p.name for p in group.commands[other].params} for other in POINT_SCORERS]
+    shared = set.intersection(*every) - {"seed"}
     fields = {field.name for field in dataclasses.fields(find("scorers", name))}
-    assert {p.name for p in command.params} - handled - {"seed"} <= fields
+    given = {p.name for p in group.commands[name].params}
+    assert given - shared | {"seed"} == fields | {"seed"}
+    assert "seed" in given

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from scorers import coverage
-from scorers.clusters.kmeans import on_grid, unit
+from scorers.clusters.kmeans import on_grid
 from scorers.coverage import Coverage, FittedCoverage, greedy, nearest_documents
 from scorers.points import Points, Sample
+from scorers.vectors import unit
 
 
 def random_points(n: int, d: int, seed: int = 0) -> Points:

@@ -19,7 +19,7 @@ from curate.stages.describe import describe_scores
 from curate.stages.embed import VectorColumn, embed
 from curate.tables import ScoreStore
 from scorers import HashedNGrams
-from scorers.embedders.base import Vectors
+from scorers.vectors import Vectors
 from tests.conftest import WriteShard, some_text
 from tests.unit.test_score import contents
 
@@ -95,14 +95,12 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
 def test_a_finished_run_is_not_done_again(
     corpus: Corpus, tmp_path: Path, write_shard: WriteShard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_shard("web/broken.parquet", ["x"]).write_bytes(b"PAR1")
     first = embed(corpus, NGRAMS, tmp_path / "out")
     before = contents(tmp_path / "out")
     with monkeypatch.context() as patched:
         patched.delattr(HashedNGrams, "hashed")
         again = embed(corpus, NGRAMS, tmp_path / "out")
         assert again.as_dict() == first.as_dict()
-        assert list(again.failed) == ["web/broken.parquet"]
         with pytest.raises(AttributeError):
             embed(corpus, NGRAMS, tmp_path / "other")
     assert contents(tmp_path / "out") == before
@@ -114,6 +112,40 @@ def test_a_finished_run_is_not_done_again(
     write_shard("code/c.jsonl", ["x = 3"], id=["c0"])
     with pytest.raises(ConfigError, match="Delete the table to embed the shard again"):
         embed(Corpus(inputs=corpus.inputs), Lengths(), tmp_path / "lengths")
+
+
+def test_a_mended_shard_is_embedded(
+    corpus: Corpus, tmp_path: Path, write_shard: WriteShard
+) -> None:
+    good = write_shard("web/late.parquet", [some_text(99)]).read_bytes()
+    embed(corpus, Lengths(), tmp_path / "whole")
+    (tmp_path / "corpus/web/late.parquet").write_bytes(good[:9])
+    for _ in range(2):
+        again = embed(Corpus(inputs=corpus.inputs), Lengths(), tmp_path / "out")
+        assert list(again.failed) == ["web/late.parquet"]
+        assert again.documents == 37
+    (tmp_path / "corpus/web/late.parquet").write_bytes(good)
+    mended = embed(Corpus(inputs=corpus.inputs), Lengths(), tmp_path / "out")
+    assert (mended.documents, mended.failed) == (38, {})
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_mended_shard_is_another_corpus_to_a_fit(
+    corpus: Corpus, tmp_path: Path, write_shard: WriteShard
+) -> None:
+    path = write_shard("web/late.parquet", [some_text(99)])
+    good = path.read_bytes()
+    path.write_bytes(good[:9])
+    first = embed(Corpus(inputs=corpus.inputs), NGRAMS, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    again = embed(Corpus(inputs=corpus.inputs), NGRAMS, tmp_path / "out")
+    assert again.as_dict() == first.as_dict()
+    assert list(again.failed) == ["web/late.parquet"]
+    path.write_bytes(good)
+    with pytest.raises(ConfigError, match=r"another configuration .*fitted_on"):
+        embed(Corpus(inputs=corpus.inputs), NGRAMS, tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+    assert embed(Corpus(inputs=corpus.inputs), NGRAMS, tmp_path / "new").documents == 38
 
 
 def test_what_the_embedder_does_wrong(write_shard: WriteShard, tmp_path: Path) -> None:

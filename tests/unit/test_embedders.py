@@ -14,7 +14,8 @@ import scorers.backends.vllm_engine as engine
 import scorers.embedders.sentence_transformers as module
 from curate.registry import BUILT_IN, find
 from scorers import Embedder, HashedNGrams, SentenceTransformerEmbedder, VLLMEmbedder
-from scorers.embedders.base import Vectors, unit
+from scorers.embedders.base import unit
+from scorers.vectors import Vectors
 
 WORDS = np.array([f"word{i}" for i in range(300)])
 COMMON = 1 / np.arange(1, 301)
@@ -87,7 +88,7 @@ def test_only_the_head_of_a_document_is_read() -> None:
 def test_options_out_of_range(option: str) -> None:
     with pytest.raises(ValueError, match=f"{option!r} of HashedNGrams must be at least 1. Got 0"):
         HashedNGrams(**{option: 0})
-    with pytest.raises(ValueError, match=r"'seed' of HashedNGrams must be in \[0, 2\*\*32\)"):
+    with pytest.raises(ValueError, match=r"'seed' of HashedNGrams must be in \[0, 2\^32\)"):
         HashedNGrams(seed=-1)
 
 

@@ -112,6 +112,14 @@ def test_calibration_where_everything_fits() -> None:
         assert InversePropensity().inclusion(log_density, log_c).tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("cost", [[63_696.0], [3.0, 63_693.0]])
+def test_calibration_just_below_the_whole(cost: list[float]) -> None:
+    log_density = np.arange(len(cost), dtype=np.float64)
+    log_c = InversePropensity().calibrate(log_density, np.array(cost), 63695.99999999999)
+    inclusion = InversePropensity().inclusion(log_density, log_c)
+    np.testing.assert_allclose(inclusion, 1.0)
+
+
 def test_calibration_of_densities_that_underflow() -> None:
     """Log densities 2,000 apart, as a narrow kernel gives."""
     log_density = np.array([-2_000.0, -1_999.0, 0.0, 0.0])

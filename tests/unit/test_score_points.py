@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,6 @@ from curate.corpus import Corpus
 from curate.errors import BackendError, ConfigError, CorpusError
 from curate.registry import make_point_scorer, make_scorer
 from curate.stages.combine import combine
-from curate.stages.describe import describe_scores
 from curate.stages.embed import VectorColumn, embed
 from curate.stages.points import score_points
 from curate.stages.score import score
@@ -144,7 +145,7 @@ def test_a_scorer_that_fails_says_where(embeddings: Path, tmp_path: Path) -> Non
     where = r"^offset on web/a\.jsonl, rows 10 to 19: what went wrong$"
     with pytest.raises(BackendError, match=where):
         score_points(embeddings, Offset(fails="fit"), tmp_path / "out", chunk_rows=10)
-    with pytest.raises(CorpusError, match=r"^too few$"):
+    with pytest.raises(ConfigError, match=r"^offset on .*embeddings: too few$"):
         score_points(embeddings, Offset(fails="calibrate"), tmp_path / "out")
 
 
@@ -163,7 +164,7 @@ def test_no_document_with_an_embedding(write_shard: WriteShard, tmp_path: Path) 
     write_shard("a.jsonl", ["", " "])
     corpus = Corpus(inputs=(str(tmp_path / "corpus"),))
     embed(corpus, NGRAMS, tmp_path / "out")
-    with pytest.raises(CorpusError, match="No document has an embedding"):
+    with pytest.raises(CorpusError, match=r"No document has an embedding in .*`curate inspect "):
         score_points(tmp_path / "out/embeddings", Offset(n_sample=0), tmp_path / "out")
 
 
@@ -206,33 +207,41 @@ def test_tables_stand_beside_those_of_texts(write_shard: WriteShard, tmp_path: P
     assert report.scored == 20
 
 
-def test_a_target_is_embedding_tables(write_shard: WriteShard, tmp_path: Path) -> None:
-    write_shard("a.jsonl", ["x"] * 3, v=[[1, 0], [0, 1], [1, 1]], id=["a", "b", "c"])
-    write_shard("b.jsonl", ["x"], v=[[0, 2]])
-    for name in ("a", "b"):
-        corpus = Corpus(inputs=(str(tmp_path / f"corpus/{name}.jsonl"),))
-        embed(corpus, VectorColumn("v"), tmp_path / name)
-    spec, _ = make_point_scorer("coverage", target=str(tmp_path / "b/embeddings"))
-    assert spec.target.tolist() == [[0, 2]]
-    score_points(tmp_path / "a/embeddings", spec, tmp_path / "a")
-    scores = next(ScoreStore.open(tmp_path / "a/coverage").tables(["score"]))[1]["score"]
-    assert scores.to_pylist()[1] == 0
-    with pytest.raises(ConfigError, match="no embedding tables there"):
-        make_point_scorer("coverage", target=str(tmp_path))
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [
+        ("density-race", {"width": 1e-6}, "'width' of RaceDensity must be at least"),
+        ("prototypes", {"n_clusters": 99}, "'n_clusters' must be at most the number of sampled"),
+    ],
+)
+def test_options_that_do_not_go_with_the_corpus(
+    name: str, option: dict[str, Any], message: str, embeddings: Path, tmp_path: Path
+) -> None:
+    spec, _ = make_point_scorer(name, **option)
+    with pytest.raises(ConfigError, match=f"^{name} on .*embeddings: {message}"):
+        score_points(embeddings, spec, tmp_path / "out")
 
 
-def test_what_is_said_of_densities(write_shard: WriteShard, tmp_path: Path) -> None:
-    write_shard("a.jsonl", [some_text(i) for i in range(30)])
-    out = tmp_path / "out"
-    embed(Corpus(inputs=(str(tmp_path / "corpus"),)), NGRAMS, out)
-    for name, bandwidth, uniform in (("narrow", None, False), ("wide", 9.0, True)):
-        spec = make_scorer("density", bandwidth=bandwidth)
-        score_points(out / "embeddings", spec, out, name=name)
-        (note,) = describe_scores(out / name).notes
-        assert "Weights 1 / density spread" in note
-        assert ("nearly uniform sampling" in note) == uniform
-    score_points(out / "embeddings", make_scorer("density-race", n_rows=20), out)
-    spread, sketch = describe_scores(out / "density-race").notes
-    assert spread.startswith("Weights")
-    assert "Of 20,000 counters a row" in sketch
-    assert "collide with probability 0." in sketch
+def test_the_state_of_a_fit_is_gone_when_scores_are_made(embeddings: Path, tmp_path: Path) -> None:
+    left: list[weakref.ref[np.ndarray]] = []
+
+    class Kept(Calibrated):
+        def fit(self, batches: Iterable[Points]) -> Any:
+            state = np.array(super().fit(batches))
+            left.append(weakref.ref(state))
+            return state
+
+        def merge(self, states: Sequence[Any]) -> Fitted:
+            return Watching(self, float(super().merge(states).mean))
+
+    class Watching(Fitted):
+        def score(self, points: Points) -> Scored:
+            gc.collect()
+            assert [state() for state in left] == [None]
+            return super().score(points)
+
+    class Spec(Offset):
+        def calibrate(self, sample: Sample) -> Calibrated:
+            return Kept(self, len(sample.points))
+
+    assert score_points(embeddings, Spec(), tmp_path / "out").scored == 34

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from scorers.clusters.kmeans import BLOCK, nearest, number_of_clusters, on_grid, train, unit
+from scorers.clusters.kmeans import BLOCK, nearest, number_of_clusters, on_grid, train
 from scorers.clusters.prototypes import Prototypes
 from scorers.points import Points, Sample
+from scorers.vectors import unit
 
 
 def sample_of(vector: np.ndarray, n_documents: int | None = None) -> Sample:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from scorers.clusters.kmeans import on_grid, unit
+from scorers.clusters.kmeans import on_grid
 from scorers.clusters.semdedup import FittedSemDeDup, SemDeDup, largest_cosine_before
 from scorers.points import Points, Sample
+from scorers.vectors import unit
 
 
 def random_points(n: int, d: int, seed: int = 0) -> Points:

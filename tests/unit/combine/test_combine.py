@@ -19,6 +19,7 @@ from curate.stages.score import score
 from curate.stages.select import select
 from curate.tables import ScoreStore
 from scorers import ensemble
+from tests.conftest import WriteShard
 from tests.unit.combine.conftest import Opinion, column
 from tests.unit.test_score import contents
 
@@ -44,6 +45,21 @@ def test_what_each_way_computes(raters: list[Path], tmp_path: Path, how: str) ->
     config = ScoreStore.open(tmp_path / "out/ensemble").config
     unit = "rank" if how.endswith("rank") else "probability"
     assert (config["unit"], config["higher_is_better"]) == (unit, True)
+
+
+def test_groups_are_carried(tmp_path: Path, write_shard: WriteShard) -> None:
+    write_shard("a.jsonl", ["one", "two", "three"], problem=["p", "q", "p"], other=["p"] * 3)
+    for name, group in (("one", "problem"), ("two", None), ("three", "other")):
+        corpus = Corpus(inputs=(str(tmp_path / "corpus"),), group_column=group)
+        score(corpus, Opinion(len(name)), tmp_path / name)
+    one, two, three = (tmp_path / name / "opinion" for name in ("one", "two", "three"))
+    combine([two, one], tmp_path / "out", how="mean")
+    assert column(tmp_path / "out/ensemble", "group").tolist() == column(one, "group").tolist()
+    assert ScoreStore.open(tmp_path / "out/ensemble").config["group_column"] == "problem"
+    kept = {"method": "top-k", "budget": "100%", "max_per_group": 1}
+    select(tmp_path / "out/ensemble", tmp_path / "kept", **kept)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"one/opinion has groups by 'problem', .*'other'"):
+        combine([one, three], tmp_path / "other", how="mean")
 
 
 def test_documents_without_a_score_have_a_reason(raters: list[Path], tmp_path: Path) -> None:

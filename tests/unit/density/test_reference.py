@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scorers.density import ExactDensity, FaissDensity, ReferenceDensity
-from scorers.density.corpus import positions_of_all
+from scorers.keyed import positions_of_all
 from tests.unit.density.plain_sums import KERNELS, corpus, fitted, log_density, sample_of
 
 SPECS = {
@@ -158,6 +158,7 @@ def test_what_changes_a_score_changes_the_configuration(
         (FaissDensity, "n_lists", 0),
         (FaissDensity, "n_probe", 0),
         (FaissDensity, "seed", -1),
+        (FaissDensity, "seed", 2**32),
     ],
 )
 def test_options_out_of_range(density: type, option: str, value: int) -> None:
@@ -165,6 +166,16 @@ def test_options_out_of_range(density: type, option: str, value: int) -> None:
         ValueError, match=f"'{option}' of {density.__name__} must be .* Got {value}"
     ):
         density(**{option: value})
+
+
+def test_every_seed_below_2_to_the_32_is_taken() -> None:
+    points = corpus(300)
+    least = FaissDensity(n_neighbours=5, n_reference=20, n_lists=9, n_probe=1)
+    scores = [
+        fitted(replace(least, seed=seed), points).score(points).value for seed in (0, 2**32 - 1)
+    ]
+    assert np.isfinite(scores).all()
+    assert (scores[0] != scores[1]).any()  # other lists, other neighbours
 
 
 @pytest.mark.parametrize(("density", "least"), [(ReferenceDensity, 3), (FaissDensity, 103)])
