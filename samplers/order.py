@@ -7,6 +7,7 @@ neither on shard layout nor on worker count.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,7 +62,7 @@ def permanent_random(seed: int, keys: KeyArray) -> FloatArray:
     return made
 
 
-class Sampler:
+class Sampler(ABC):
     """An order over documents, and how likely each was to be taken.
 
     To make one, subclass it: a ``name`` and an `order` are enough for a method that leaves nothing
@@ -110,6 +111,7 @@ class Sampler:
         """
         return 1.0
 
+    @abstractmethod
     def order(
         self, score: FloatArray, u: FloatArray, calibration: float | FloatArray = 1.0
     ) -> FloatArray:
@@ -120,7 +122,6 @@ class Sampler:
             u: float64[n] in (0, 1).
             calibration: one for all, or float64[n], one for each.
         """
-        raise NotImplementedError
 
     def inclusion(self, score: FloatArray, calibration: float | FloatArray) -> FloatArray:  # noqa: ARG002
         """How likely each document was to be taken, float64[n] in (0, 1].
