@@ -50,7 +50,7 @@ def print_selection(manifest: dict[str, Any], where: str) -> None:
         "without_score": "no score",
         **({"outside_limits": "outside limits"} if limited else {}),
         "kept": "kept",
-        "tokens_kept": "tokens kept",
+        **({"tokens_kept": "tokens kept"} if manifest["counts_tokens"] else {}),
         "bytes_kept": "bytes kept",
     }
     rows: list[Sequence[object]] = [
