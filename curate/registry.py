@@ -53,8 +53,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "laws": {
         "exponential": "mixing.laws.exponential:Exponential",
         "additive": "mixing.laws.additive:Additive",
-        "linear": "mixing.laws.baselines:Linear",
-        "constant": "mixing.laws.baselines:Constant",
+        "linear": "mixing.laws.linear:Linear",
+        "constant": "mixing.laws.constant:Constant",
     },
 }
 

@@ -42,7 +42,7 @@ class Objective:
 
     def value(self, mixture: FloatArray) -> float:
         """The objective at mixture[domains]."""
-        losses = self.law.law.values(self.law.theta, mixture[None])[:, 0]
+        losses = self.law.model.predict(self.law.inputs(mixture[None]))[0]
         value = float(self.weights @ losses)
         if self.kl_strength > 0:
             some = mixture > 0
@@ -52,7 +52,7 @@ class Objective:
 
     def gradient(self, mixture: FloatArray) -> FloatArray:
         """Its gradient, float64[domains]; zero for fixed shares, where it decides nothing."""
-        slopes = self.law.law.gradient(self.law.theta, mixture[None])[:, 0]
+        slopes = self.law.model.gradient(self.law.inputs(mixture[None]))[0]
         used = self.weights > 0  # a weight of 0 times an infinite slope is no slope
         gradient: FloatArray = self.weights[used] @ slopes[used]
         free = self.upper > self.lower

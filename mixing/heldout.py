@@ -6,10 +6,15 @@ Every law is judged here and in the same way, so that its error can stand beside
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .laws.base import Model
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -24,13 +29,30 @@ class HeldOut:
 
     Attributes:
         fold: int64[runs], the fold in which the run was held out.
-        parameters: float64[folds, targets, parameters], the law fitted without each fold.
+        models: the law fitted without each fold.
         residuals: float64[runs, targets], observed minus held-out prediction.
     """
 
     fold: IntArray
-    parameters: FloatArray
+    models: tuple[Model, ...]
     residuals: FloatArray
+
+    @classmethod
+    def of(
+        cls, fold: IntArray, models: Sequence[Model], inputs: FloatArray, losses: FloatArray
+    ) -> HeldOut:
+        """What each model got wrong on the fold it had not seen."""
+        residuals = np.empty_like(losses)
+        for held, model in enumerate(models):
+            out = fold == held
+            residuals[out] = losses[out] - model.predict(inputs[out])
+        return cls(fold=fold, models=tuple(models), residuals=residuals)
+
+
+def subsets_without(fold: IntArray) -> NDArray[np.bool_]:
+    """All runs, then all but each fold in turn: bool[1 + folds, runs]."""
+    without = np.arange(int(fold.max()) + 1)[:, None] != fold
+    return np.concatenate([np.ones((1, len(fold)), np.bool_), without])
 
 
 def assign_folds(mixtures: FloatArray, rng: np.random.Generator) -> IntArray:

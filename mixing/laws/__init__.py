@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from .additive import Additive
-from .base import Law
-from .baselines import Constant, Linear
+from .base import Law, Model
+from .catalog import LAWS, find_law
+from .constant import Constant
 from .exponential import Exponential
-from .fitted import FitReport, FittedLaw
+from .fitted import FittedLaw, Runs
+from .formula import Formula
+from .linear import Linear
+from .nonlinear import NonlinearLaw
+from .report import FitReport
 
-__all__ = ["Additive", "Constant", "Exponential", "FitReport", "FittedLaw", "LAWS", "Law", "Linear"]
-
-LAWS: dict[str, type[Law]] = {law.name: law for law in (Constant, Linear, Exponential, Additive)}
-"""The laws by name: what :meth:`FittedLaw.from_dict` restores."""
+__all__ = [
+    "Additive",
+    "Constant",
+    "Exponential",
+    "FitReport",
+    "FittedLaw",
+    "Formula",
+    "LAWS",
+    "Law",
+    "Linear",
+    "Model",
+    "NonlinearLaw",
+    "Runs",
+    "find_law",
+]

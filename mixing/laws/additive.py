@@ -40,6 +40,7 @@ class Additive(NonlinearLaw):
 
     name: ClassVar[str] = "additive"
     convex: ClassVar[bool] = True
+    floor: ClassVar[int | None] = 0
 
     n_starts: int = 12
     shrinkage: float = 0.1
@@ -48,69 +49,71 @@ class Additive(NonlinearLaw):
         """E, and for each domain a C and a gamma."""
         return 2 * n_domains + 1
 
-    def values(self, theta: FloatArray, mixtures: FloatArray) -> FloatArray:
+    def values(self, theta: FloatArray, inputs: FloatArray) -> FloatArray:
         """E + 1/S, float64[..., runs]."""
-        values: FloatArray = theta[..., :1] + 1 / self._terms(theta, mixtures).sum(axis=-1)
+        values: FloatArray = theta[..., :1] + 1 / self._terms(theta, inputs).sum(axis=-1)
         return values
 
-    def gradient(self, theta: FloatArray, mixtures: FloatArray) -> FloatArray:
+    def gradient(self, theta: FloatArray, inputs: FloatArray) -> FloatArray:
         """-C gamma r^(gamma-1) / S², float64[..., runs, domains]; -inf at r = 0 where gamma < 1."""
         log_c, power = self._split(theta)
-        total = self._terms(theta, mixtures).sum(axis=-1, keepdims=True)
+        total = self._terms(theta, inputs).sum(axis=-1, keepdims=True)
         with np.errstate(divide="ignore"):
-            rise = mixtures ** (power[..., None, :] - 1)
+            rise = inputs ** (power[..., None, :] - 1)
         gradient: FloatArray = -(np.exp(log_c) * power)[..., None, :] * rise / total**2
         return gradient
 
-    def jacobian(self, theta: FloatArray, mixtures: FloatArray) -> FloatArray:
+    def jacobian(self, theta: FloatArray, inputs: FloatArray) -> FloatArray:
         """One by E; with u = C r^gamma, -u/S² by log C and -u log(r)/S² by gamma (0 at r = 0)."""
-        terms = self._terms(theta, mixtures)
-        by_log_c = -terms / terms.sum(axis=1, keepdims=True) ** 2
-        logs = np.log(np.where(mixtures > 0, mixtures, 1))
-        return np.concatenate([np.ones((len(mixtures), 1)), by_log_c, by_log_c * logs], axis=1)
+        terms = self._terms(theta, inputs)
+        by_log_c = -terms / terms.sum(axis=-1, keepdims=True) ** 2
+        logs = np.log(np.where(inputs > 0, inputs, 1))
+        return np.concatenate([np.ones((*terms.shape[:-1], 1)), by_log_c, by_log_c * logs], axis=-1)
 
     def named(self, theta: FloatArray) -> dict[str, FloatArray]:
         """``E``, float64[...], in the unit of the losses; ``C`` and ``gamma`` by domain."""
         log_c, power = self._split(theta)
         return {"E": theta[..., 0], "C": np.exp(log_c), "gamma": power}
 
-    def bounds(self, n_domains: int, losses: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def bounds(self, inputs: FloatArray, losses: FloatArray) -> tuple[FloatArray, FloatArray]:
         """0 <= E <= the greatest loss; 1/C at most e^8 times that loss; 0.02 <= gamma <= 1."""
+        n_domains = inputs.shape[1]
         top = max(float(losses.max()), 1e-6)
         least, greatest = -np.log(top) - 8, max(8.0, -np.log(top) + 8)
         low = np.concatenate([[0], np.full(n_domains, least), np.full(n_domains, _LEAST_POWER)])
         high = np.concatenate([[top], np.full(n_domains, greatest), np.ones(n_domains)])
         return low, high
 
-    def prior(self, n_domains: int) -> tuple[FloatArray, FloatArray]:
+    def prior(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Domains are alike and returns diminish gently, until the runs say otherwise."""
+        n_domains = inputs.shape[1]
         rows = np.zeros((2 * n_domains, 2 * n_domains + 1))
         rows[:n_domains, 1 : n_domains + 1] = np.eye(n_domains) - 1 / n_domains
         rows[n_domains:, n_domains + 1 :] = np.eye(n_domains) / _POWER_SPREAD
         values = np.concatenate([np.zeros(n_domains), np.full(n_domains, _POWER / _POWER_SPREAD)])
         return self.shrinkage * rows, self.shrinkage * values
 
-    def start(self, uniforms: FloatArray, mixtures: FloatArray, losses: FloatArray) -> FloatArray:
+    def start(self, uniforms: FloatArray, inputs: FloatArray, losses: FloatArray) -> FloatArray:
         """A floor and powers at random, and the C that 1/(L - E) = Σ_j C_j r_j^gamma_j gives."""
-        n_domains = mixtures.shape[1]
-        floor = uniforms[0] * float(losses.min())
-        power = 0.1 + 0.8 * uniforms[1 + n_domains :]
+        n_domains = inputs.shape[1]
+        floor = uniforms[:, :1] * float(losses.min())
+        power = 0.1 + 0.8 * uniforms[:, 1 + n_domains :]
         inverse = 1 / np.maximum(losses - floor, 1e-6)
-        c, _ = nnls(mixtures**power, inverse)
-        return np.concatenate([[floor], np.log(np.maximum(c, 0.05 * inverse.mean())), power])
+        c = np.array([nnls(inputs**p, y)[0] for p, y in zip(power, inverse, strict=True)])
+        least = 0.05 * inverse.mean(axis=1, keepdims=True)
+        return np.concatenate([floor, np.log(np.maximum(c, least)), power], axis=1)
 
     def rescale(self, theta: FloatArray, factor: float) -> FloatArray:
         """E times the factor, C divided by it, the powers as they are."""
-        n_domains = (len(theta) - 1) // 2
-        change = np.concatenate([np.full(n_domains, -np.log(factor)), np.zeros(n_domains)])
-        return np.concatenate([theta[:1] * factor, theta[1:] + change])
+        log_c, power = self._split(theta)
+        return np.concatenate([theta[..., :1] * factor, log_c - np.log(factor), power], axis=-1)
 
     def _split(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         n_domains = (theta.shape[-1] - 1) // 2
         return theta[..., 1 : n_domains + 1], theta[..., n_domains + 1 :]
 
-    def _terms(self, theta: FloatArray, mixtures: FloatArray) -> FloatArray:
+    def _terms(self, theta: FloatArray, inputs: FloatArray) -> FloatArray:
         """C_j r_j^gamma_j, float64[..., runs, domains]."""
         log_c, power = self._split(theta)
-        terms: FloatArray = np.exp(log_c)[..., None, :] * mixtures ** power[..., None, :]
+        terms: FloatArray = np.exp(log_c)[..., None, :] * inputs ** power[..., None, :]
         return terms

@@ -35,6 +35,7 @@ class Exponential(NonlinearLaw):
 
     name: ClassVar[str] = "exponential"
     convex: ClassVar[bool] = True
+    floor: ClassVar[int | None] = 0
 
     n_starts: int = 8
     shrinkage: float = 0.05
@@ -43,56 +44,58 @@ class Exponential(NonlinearLaw):
         """c, and one t for each domain."""
         return n_domains + 1
 
-    def values(self, theta: FloatArray, mixtures: FloatArray) -> FloatArray:
+    def values(self, theta: FloatArray, inputs: FloatArray) -> FloatArray:
         """The losses c + exp(t · r), float64[..., runs]."""
-        values: FloatArray = theta[..., :1] + np.exp(theta[..., 1:] @ mixtures.T)
+        values: FloatArray = theta[..., :1] + np.exp(theta[..., 1:] @ inputs.T)
         return values
 
-    def gradient(self, theta: FloatArray, mixtures: FloatArray) -> FloatArray:
+    def gradient(self, theta: FloatArray, inputs: FloatArray) -> FloatArray:
         """exp(t · r) t, float64[..., runs, domains]."""
         t = theta[..., 1:]
-        gradient: FloatArray = np.exp(t @ mixtures.T)[..., None] * t[..., None, :]
+        gradient: FloatArray = np.exp(t @ inputs.T)[..., None] * t[..., None, :]
         return gradient
 
-    def jacobian(self, theta: FloatArray, mixtures: FloatArray) -> FloatArray:
-        """One by c, exp(t · r) r by t: float64[runs, parameters]."""
-        slopes = np.exp(mixtures @ theta[1:])[:, None] * mixtures
-        return np.concatenate([np.ones((len(mixtures), 1)), slopes], axis=1)
+    def jacobian(self, theta: FloatArray, inputs: FloatArray) -> FloatArray:
+        """One by c, exp(t · r) r by t: float64[..., runs, parameters]."""
+        slopes = np.exp(theta[..., 1:] @ inputs.T)[..., None] * inputs
+        return np.concatenate([np.ones((*slopes.shape[:-1], 1)), slopes], axis=-1)
 
     def named(self, theta: FloatArray) -> dict[str, FloatArray]:
         """``c``, float64[...], in the unit of the losses, and ``t``, float64[..., domains]."""
         return {"c": theta[..., 0], "t": theta[..., 1:]}
 
-    def bounds(self, n_domains: int, losses: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def bounds(self, inputs: FloatArray, losses: FloatArray) -> tuple[FloatArray, FloatArray]:
         """0 <= c <= the greatest loss; a domain alone costs e^-12 to e^6 times the greatest."""
+        n_domains = inputs.shape[1]
         top = max(float(losses.max()), 1e-6)
         low = np.full(n_domains + 1, np.log(top) - 12)
         high = np.full(n_domains + 1, np.log(top) + 6)
         low[0], high[0] = 0, top
         return low, high
 
-    def prior(self, n_domains: int) -> tuple[FloatArray, FloatArray]:
+    def prior(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The t of one target are alike: no domain matters more until the runs say so."""
+        n_domains = inputs.shape[1]
         rows = np.zeros((n_domains, n_domains + 1))
         rows[:, 1:] = self.shrinkage * (np.eye(n_domains) - 1 / n_domains)
         return rows, np.zeros(n_domains)
 
-    def start(self, uniforms: FloatArray, mixtures: FloatArray, losses: FloatArray) -> FloatArray:
+    def start(self, uniforms: FloatArray, inputs: FloatArray, losses: FloatArray) -> FloatArray:
         """A floor at random, and the t that a regression of log(L - c) gives for it."""
-        c = uniforms[0] * float(losses.min())
+        c = uniforms[:, :1] * float(losses.min())
         logs = np.log(np.maximum(losses - c, 1e-6))
-        ridge = 1e-3 * np.eye(mixtures.shape[1])
-        mean = float(logs.mean())
-        t = mean + np.linalg.solve(mixtures.T @ mixtures + ridge, mixtures.T @ (logs - mean))
-        return np.concatenate([[c], t])
+        ridge = 1e-3 * np.eye(inputs.shape[1])
+        mean = logs.mean(axis=1, keepdims=True)
+        t = mean + np.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ (logs - mean).T).T
+        return np.concatenate([c, t], axis=1)
 
     def rescale(self, theta: FloatArray, factor: float) -> FloatArray:
         """C times the factor; its logarithm added to every t."""
-        return np.concatenate([theta[:1] * factor, theta[1:] + np.log(factor)])
+        return np.concatenate([theta[..., :1] * factor, theta[..., 1:] + np.log(factor)], axis=-1)
 
-    def caution(self, mixtures: FloatArray) -> list[str]:
+    def caution(self, inputs: FloatArray) -> list[str]:
         """Whether any domain is left out of a run altogether."""
-        zeros = np.flatnonzero((mixtures == 0).any(axis=0)).tolist()
+        zeros = np.flatnonzero((inputs == 0).any(axis=0)).tolist()
         if not zeros:
             return []
         return [

@@ -2,66 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..heldout import HeldOut, jackknife_plus, pairwise_jackknife_plus
+from ..heldout import HeldOut, jackknife_plus, pairwise_jackknife_plus, subsets_without
 from ..simplex import check_mixtures
+from .report import FitReport
 
 if TYPE_CHECKING:
-    from .base import Law
+    from .base import Law, Model
 
 FloatArray = NDArray[np.float64]
 
+_NOWHERE = np.empty(0)
 
-@dataclass(frozen=True, kw_only=True)
-class FitReport:
-    """How well a law fits, and what to beware of. Errors are mean absolute errors by target.
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Runs:
+    """The runs that a law was fitted to.
 
     Attributes:
-        n_runs: runs fitted.
-        n_parameters: parameters of one target.
-        training_error: on the runs fitted, in the unit of the losses.
-        held_out_by: "leave-one-out" below 30 runs, else "5-fold"; all three errors that follow
-            come from the same folds.
-        held_out_error: of the law, on runs it had not seen.
-        held_out_error_constant: of the mean of the other runs.
-        held_out_error_linear: of a plane through the other runs.
-        share_of_starts: share of the starts that reached the best optimum.
-        warnings: what to know before trusting the law, in sentences.
+        mixtures: float64[runs, domains], each row on the simplex.
+        covariates: float64[runs, covariates], what the law reads beside the shares.
+        losses: float64[runs, targets].
     """
 
-    n_runs: int
-    n_parameters: int
-    training_error: tuple[float, ...]
-    held_out_by: str
-    held_out_error: tuple[float, ...]
-    held_out_error_constant: tuple[float, ...]
-    held_out_error_linear: tuple[float, ...]
-    share_of_starts: tuple[float, ...]
-    warnings: tuple[str, ...]
+    mixtures: FloatArray
+    covariates: FloatArray
+    losses: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.mixtures)
+
+    @property
+    def inputs(self) -> FloatArray:
+        """Shares and covariates side by side, float64[runs, domains + covariates]."""
+        return np.hstack([self.mixtures, self.covariates])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedLaw:
-    """A law with its parameters.
+    """A law with what its fit found.
 
     Attributes:
         law: the specification it was fitted from.
-        n_domains: domains a mixture has.
-        theta: float64[targets, parameters], in the law's own coordinates; read ``parameters``.
+        runs: what it was fitted to.
+        model: the fit on all runs.
         held_out: the refits without each fold; ``interval`` is made of them.
         report: errors and warnings.
+        where: float64[covariates], at which model size and the like the law predicts; see `at`.
     """
 
     law: Law
-    n_domains: int
-    theta: FloatArray
+    runs: Runs
+    model: Model
     held_out: HeldOut
     report: FitReport
+    where: FloatArray = field(default_factory=lambda: _NOWHERE)
 
     @property
     def convex(self) -> bool:
@@ -69,18 +69,46 @@ class FittedLaw:
         return self.law.convex
 
     @property
+    def n_domains(self) -> int:
+        """How many domains a mixture has."""
+        return int(self.runs.mixtures.shape[1])
+
+    @property
     def n_targets(self) -> int:
         """How many losses the law predicts."""
-        return len(self.theta)
+        return int(self.runs.losses.shape[1])
 
     @property
     def parameters(self) -> dict[str, FloatArray]:
         """The published parameters by name: float64[targets] or float64[targets, domains]."""
-        return self.law.named(self.theta)
+        return self.model.parameters()
+
+    def at(self, **covariates: float) -> FittedLaw:
+        """The same law, predicting at these covariates: ``law.at(parameters=1e9, tokens=2e10)``.
+
+        Raises:
+            ValueError: unless every covariate of the law is given, and > 0.
+        """
+        if set(covariates) != set(self.law.covariates):
+            wanted = ", ".join(self.law.covariates) or "no covariates"
+            raise ValueError(f"{type(self.law).__name__} reads {wanted}. Got {sorted(covariates)}.")
+        where = np.array([covariates[name] for name in self.law.covariates], np.float64)
+        if not (np.isfinite(where) & (where > 0)).all():
+            raise ValueError(f"Covariates must be finite and > 0. Got {covariates}.")
+        return replace(self, where=where)
+
+    def inputs(self, mixtures: FloatArray) -> FloatArray:
+        """What the model reads for mixtures that need no check: shares, then ``where``."""
+        if len(self.where) != len(self.law.covariates):
+            raise ValueError(
+                f"{type(self.law).__name__} predicts at a given "
+                f"{' and '.join(self.law.covariates)}: call at() first."
+            )
+        return np.hstack([mixtures, np.tile(self.where, (len(mixtures), 1))])
 
     def predict(self, mixtures: ArrayLike) -> FloatArray:
         """Predicted losses, float64[runs, targets], of mixtures[runs, domains]."""
-        return self.law.values(self.theta, self._check(mixtures)).T
+        return self.model.predict(self.inputs(self._check(mixtures)))
 
     def gradient(self, mixtures: ArrayLike) -> FloatArray:
         """Partial derivatives of the losses by the shares, float64[runs, targets, domains].
@@ -88,8 +116,7 @@ class FittedLaw:
         As if each share could move alone; along the simplex only their differences matter. It
         is -inf where a law has a vertical tangent (the additive law at a share of zero).
         """
-        by_target = self.law.gradient(self.theta, self._check(mixtures))
-        return np.moveaxis(by_target, 0, 1)
+        return self.model.gradient(self.inputs(self._check(mixtures)))
 
     def interval(
         self, mixtures: ArrayLike, level: float = 0.9, *, weights: ArrayLike | None = None
@@ -104,10 +131,8 @@ class FittedLaw:
             level: coverage, in (0, 1).
             weights: [targets]; if given, the interval of the weighted sum, float64[runs, 1].
         """
-        shares = self._check(mixtures)
-        predictions = self.law.values(self.held_out.parameters, shares)
         combine = self._combination(weights)
-        predictions = np.einsum("ktr,tc->ckr", predictions, combine)
+        predictions = np.moveaxis(self._refitted(mixtures) @ combine, 2, 0)
         residuals = (self.held_out.residuals @ combine).T
         bounds = [
             jackknife_plus(predicted, residual, self.held_out.fold, level)
@@ -126,9 +151,8 @@ class FittedLaw:
             weights: [targets].
             level: coverage, in (0, 1); see :func:`mixing.heldout.pairwise_jackknife_plus`.
         """
-        pair = self._check(np.stack([np.asarray(first), np.asarray(second)]))
         combine = self._combination(weights)[:, 0]
-        losses = np.einsum("ktr,t->kr", self.law.values(self.held_out.parameters, pair), combine)
+        losses = self._refitted(np.stack([np.asarray(first), np.asarray(second)])) @ combine
         return pairwise_jackknife_plus(
             losses[:, 0] - losses[:, 1],
             self.held_out.residuals @ combine,
@@ -138,16 +162,15 @@ class FittedLaw:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything the law is, as plain JSON values; :meth:`from_dict` restores it exactly."""
+        from .catalog import describe_spec
+
         return {
-            "law": self.law.name,
-            "spec": asdict(self.law),  # type: ignore[call-overload]
-            "n_domains": self.n_domains,
-            "theta": self.theta.tolist(),
-            "held_out": {
-                "fold": self.held_out.fold.tolist(),
-                "parameters": self.held_out.parameters.tolist(),
-                "residuals": self.held_out.residuals.tolist(),
-            },
+            **describe_spec(self.law),
+            "runs": {name: values.tolist() for name, values in vars(self.runs).items()},
+            "fold": self.held_out.fold.tolist(),
+            "states": [model.state() for model in (self.model, *self.held_out.models)],
+            "residuals": self.held_out.residuals.tolist(),
+            "where": self.where.tolist(),
             "report": {
                 key: list(value) if isinstance(value, tuple) else value
                 for key, value in asdict(self.report).items()
@@ -161,27 +184,34 @@ class FittedLaw:
         Raises:
             ValueError: for the name of a law that this package does not have.
         """
-        # Here and not above: the laws import this module.
-        from . import LAWS
+        from .catalog import restore_spec
 
-        if data["law"] not in LAWS:
-            raise ValueError(f"'law' must be one of {sorted(LAWS)}. Got {data['law']!r}.")
-        held_out = data["held_out"]
+        law = restore_spec(data)
+        n_runs = len(data["runs"]["mixtures"])
+        runs = Runs(
+            **{k: np.array(v, np.float64).reshape(n_runs, -1) for k, v in data["runs"].items()}
+        )
+        fold = np.array(data["fold"], np.int64)
+        states = data["states"]
+        model, *refits = law.restore(runs.inputs, runs.losses, subsets_without(fold), states)
         report: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in data["report"].items()
         }
+        residuals = np.array(data["residuals"], np.float64)
         return cls(
-            law=LAWS[data["law"]](**data["spec"]),
-            n_domains=data["n_domains"],
-            theta=np.array(data["theta"], np.float64),
-            held_out=HeldOut(
-                fold=np.array(held_out["fold"], np.int64),
-                parameters=np.array(held_out["parameters"], np.float64),
-                residuals=np.array(held_out["residuals"], np.float64),
-            ),
+            law=law,
+            runs=runs,
+            model=model,
+            held_out=HeldOut(fold=fold, models=tuple(refits), residuals=residuals),
             report=FitReport(**report),
+            where=np.array(data["where"], np.float64),
         )
+
+    def _refitted(self, mixtures: ArrayLike) -> FloatArray:
+        """Predictions of the law without each fold, float64[folds, runs, targets]."""
+        inputs = self.inputs(self._check(mixtures))
+        return np.array([model.predict(inputs) for model in self.held_out.models])
 
     def _check(self, mixtures: ArrayLike) -> FloatArray:
         shares = check_mixtures(mixtures)

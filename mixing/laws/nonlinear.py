@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..fit import Curve, least_squares_multistart
-from .base import Law
+from .formula import Formula
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 
-class NonlinearLaw(Law, Curve):
+class NonlinearLaw(Formula, Curve):
     """A law that is a curve to the multi-start engine, and is fitted by it, target by target.
 
     Attributes:
+        positive: whether losses must be >= 0, as where every term of the formula is.
         n_starts: starting points of the fit on all runs.
         shrinkage: weight of the prior, in standard deviations of the losses for each unit of
             the parameter; 0 for none.
     """
+
+    positive: ClassVar[bool] = True
 
     n_starts: int
     shrinkage: float
@@ -33,14 +39,10 @@ class NonlinearLaw(Law, Curve):
                 f"'shrinkage' of {type(self).__name__} must be in [0, inf). Got {self.shrinkage}."
             )
 
-    def starts(self) -> int:
-        """``n_starts``."""
-        return self.n_starts
-
     def check_losses(self, losses: ArrayLike, n_runs: int) -> FloatArray:
-        """As for any law, and none below zero: both terms of the formula are positive."""
+        """As for any law, and none below zero where the formula can't reach it."""
         array = super().check_losses(losses, n_runs)
-        if (array < 0).any():
+        if self.positive and (array < 0).any():
             row, target = (int(i) for i in np.argwhere(array < 0)[0])
             raise ValueError(
                 f"'losses' of {type(self).__name__} must be >= 0. Got {array[row, target]} in row "
@@ -48,21 +50,15 @@ class NonlinearLaw(Law, Curve):
             )
         return array
 
-    def solve(
+    def estimate(
         self,
-        mixtures: FloatArray,
+        inputs: FloatArray,
         losses: FloatArray,
-        uniforms: FloatArray,
-        warm: FloatArray | None = None,
+        subsets: BoolArray,
+        rng: np.random.Generator,
     ) -> tuple[FloatArray, FloatArray]:
-        """Each target on its own, by penalised least squares from several starts."""
-        solutions = [
-            least_squares_multistart(
-                self, mixtures, losses[:, target], uniforms, None if warm is None else warm[target]
-            )
-            for target in range(losses.shape[1])
-        ]
-        return (
-            np.array([solution.theta for solution in solutions]),
-            np.array([solution.share_of_starts for solution in solutions]),
-        )
+        """Each target and subset on its own, by penalised least squares from several starts."""
+        n_domains = inputs.shape[1] - len(self.covariates)
+        uniforms = rng.random((self.n_starts, self.n_parameters(n_domains)))
+        solution = least_squares_multistart(self, inputs, losses, subsets, uniforms)
+        return solution.theta, solution.share_of_starts

@@ -118,7 +118,7 @@ def test_intervals_surround_and_widen(law, runs):
 def test_the_report_stands_beside_the_baselines(law, runs):
     fitted = fit(law, *runs)
     report = fitted.report
-    assert (report.n_runs, report.n_parameters) == (12, fitted.theta.shape[1])
+    assert (report.n_runs, report.n_parameters) == (12, fitted.model.theta.shape[1])
     baseline = fit(Constant(), *runs).report
     assert report.held_out_error_constant == baseline.held_out_error
     assert report.held_out_error_linear == baseline.held_out_error_linear

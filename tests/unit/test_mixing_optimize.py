@@ -6,7 +6,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mixing import Additive, Constant, Constraints, Exponential, Law, Linear, optimize
+from mixing import Additive, Constant, Constraints, Exponential, Linear, optimize
+from mixing.laws import Formula
 
 PRIOR = np.array([0.5, 0.3, 0.2])
 WEIGHTS = np.array([2.0, 1.0, 1.0])
@@ -139,7 +140,7 @@ def test_a_share_that_must_all_but_vanish_does_not_stop_the_descent():
 
 
 @dataclass(frozen=True, kw_only=True)
-class Concave(Law):
+class Concave(Formula):
     """-Σ b_j r_j²: every corner is a local optimum."""
 
     name = "concave"
@@ -157,9 +158,9 @@ class Concave(Law):
     def named(self, theta):
         return {"b": theta}
 
-    def solve(self, mixtures, losses, uniforms, warm=None):  # noqa: ARG002
-        theta = np.linalg.lstsq(-(mixtures**2), losses, rcond=None)[0].T
-        return theta, np.ones(losses.shape[1])
+    def estimate(self, inputs, losses, subsets, rng):  # noqa: ARG002
+        theta = [np.linalg.lstsq(-(inputs[k] ** 2), losses[k])[0].T for k in subsets]
+        return np.array(theta), np.ones(losses.shape[1])
 
 
 def test_a_law_that_is_not_convex_has_no_certificate():
