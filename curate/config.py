@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .budget import Budget, parse_tokens
 from .errors import ConfigError
 from .registry import find, measured_by, names, reads_points
+from .stages.mix.fitting import AUTO
 from .stages.ordering import make_sampler
 from .stages.proxies import Swarm
 from .tables import EMBEDDINGS, check_name
@@ -100,14 +101,19 @@ class SelectSection(_Strict):
 
 
 class DesignSection(_Strict):
-    """Which mixtures the proxies are trained on."""
+    """Which mixtures the proxies are trained on; ``law`` is that of a D-optimal design."""
 
-    method: Literal["dirichlet", "double-diminishing"] = "dirichlet"
+    method: Literal["dirichlet", "double-diminishing", "regmix", "d-optimal"] = "dirichlet"
+    law: str = "additive"
     runs: int = Field(14, ge=2)
 
 
 class MixSection(_Strict):
-    """How much of each domain. ``proxy`` holds options of `curate.stages.proxies.Swarm.of`."""
+    """How much of each domain.
+
+    ``proxy`` holds options of `curate.stages.proxies.Swarm.of`. ``law`` may be "auto": the one of
+    least held-out error.
+    """
 
     design: DesignSection = DesignSection()
     proxy: dict[str, Any] = {}
@@ -207,7 +213,7 @@ def _check_names(pipeline: Pipeline) -> None:
             known = sorted(pipeline.score)
             raise ConfigError(f"select.{key} is {name!r}, not among the scorers {known}.")
     make_sampler(section.method, **section.sampler_options)
-    find("laws", pipeline.mix.law)
+    _check_mix(pipeline.mix)
     Swarm.of(**pipeline.mix.proxy)
     for budget in (section.amount, *section.quotas.values()):
         if budget is not None:
@@ -234,6 +240,16 @@ def _check_names(pipeline: Pipeline) -> None:
             f"inverse-propensity needs density; top-k and softmax need scores of which one end is "
             f"better. Band and random take any."
         )
+
+
+def _check_mix(section: MixSection) -> None:
+    reads = "" if section.law == AUTO else ", ".join(find("laws", section.law).covariates)
+    if reads:
+        raise ConfigError(
+            f"mix.law {section.law} reads {reads} of every run; proxies of a pipeline are all of "
+            "one size. Name a law of mixtures alone, or auto."
+        )
+    find("laws", section.design.law)
 
 
 def _check_embed(pipeline: Pipeline) -> None:

@@ -52,11 +52,27 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "laws": {
         "exponential": "mixing.laws.exponential:Exponential",
+        "m1": "mixing.laws.m1:M1",
+        "m2": "mixing.laws.m2:M2",
+        "m3": "mixing.laws.m3:M3",
+        "implicit": "mixing.laws.implicit:Implicit",
         "additive": "mixing.laws.additive:Additive",
+        "generalized-additive": "mixing.laws.generalized_additive:GeneralizedAdditive",
+        "effective-data": "mixing.laws.effective_data:EffectiveData",
+        "bimix": "mixing.laws.bimix:BiMix",
+        "joint-additive": "mixing.laws.joint_additive:JointAdditive",
+        "joint-additive-full": "mixing.laws.joint_mixture:JointAdditiveFull",
+        "d-cpt": "mixing.laws.d_cpt:DCPT",
+        "gaussian-process": "mixing.laws.gaussian_process:GaussianProcess",
+        "lightgbm": "mixing.laws.lightgbm:LightGBM",
+        "ensemble": "mixing.laws.ensemble:Ensemble",
         "linear": "mixing.laws.linear:Linear",
         "constant": "mixing.laws.constant:Constant",
     },
 }
+
+ALIASES: dict[str, dict[str, str]] = {"laws": {"m4": "exponential", "log-linear": "exponential"}}
+"""Other published names, and the one that we list."""
 
 
 def names(kind: str) -> list[str]:
@@ -71,12 +87,14 @@ def find(kind: str, name: str) -> Any:
     Raises:
         ConfigError: no such name; says which one may have been meant.
     """
+    name = ALIASES.get(kind, {}).get(name, name)
     if name in BUILT_IN[kind]:
         module, _, attribute = BUILT_IN[kind][name].partition(":")
         return getattr(importlib.import_module(module), attribute)
     for point in entry_points(group=f"curate.{kind}", name=name):
         return point.load()
-    raise ConfigError(f"{name!r} is none of the {kind}. {did_you_mean(name, names(kind))}")
+    known = [*names(kind), *ALIASES.get(kind, {})]
+    raise ConfigError(f"{name!r} is none of the {kind}. {did_you_mean(name, known)}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -3,25 +3,75 @@
 from __future__ import annotations
 
 from .constraints import Constraints
-from .design import dirichlet, double_diminishing
-from .laws import Additive, Constant, Exponential, FitReport, FittedLaw, Law, Linear
-from .optimize import Optimum, optimize
-from .simplex import check_mixtures, proportional, water_fill
+from .designs import d_optimal, dirichlet, double_diminishing, extend, regmix
+from .laws import (
+    DCPT,
+    LAWS,
+    M1,
+    M2,
+    M3,
+    Additive,
+    BiMix,
+    Constant,
+    EffectiveData,
+    Ensemble,
+    Exponential,
+    FitReport,
+    FittedLaw,
+    GaussianProcess,
+    GeneralizedAdditive,
+    Implicit,
+    JointAdditive,
+    JointAdditiveFull,
+    Law,
+    LightGBM,
+    Linear,
+    find_law,
+)
+from .limits import Group
+from .optimize import optimize
+from .optimum import Comparison, Optimum
+from .select import Selected, relative_error, select_law
+from .simplex import check_mixtures, proportional, unimax, water_fill
 
 __all__ = [
     "Additive",
+    "BiMix",
+    "Comparison",
     "Constant",
     "Constraints",
+    "DCPT",
+    "EffectiveData",
+    "Ensemble",
     "Exponential",
     "FitReport",
     "FittedLaw",
+    "GaussianProcess",
+    "GeneralizedAdditive",
+    "Group",
+    "Implicit",
+    "JointAdditive",
+    "JointAdditiveFull",
+    "LAWS",
     "Law",
+    "LightGBM",
     "Linear",
+    "M1",
+    "M2",
+    "M3",
     "Optimum",
+    "Selected",
     "check_mixtures",
+    "d_optimal",
     "dirichlet",
     "double_diminishing",
+    "extend",
+    "find_law",
     "optimize",
     "proportional",
+    "regmix",
+    "relative_error",
+    "select_law",
+    "unimax",
     "water_fill",
 ]

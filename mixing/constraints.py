@@ -1,4 +1,4 @@
-"""What a mixture may be: bounds by domain, and no domain repeated too often."""
+"""What a mixture may be: bounds by domain and by group, and no domain repeated too often."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .limits import Group, Limit, irreducible
+from .polytope import Polytope
 
 FloatArray = NDArray[np.float64]
 
@@ -26,6 +29,7 @@ class Constraints:
         max_epochs: how often a token may be seen, > 0. Up to 4 epochs cost little
             (Muennighoff et al., arXiv 2305.16264).
         names: of the domains, for messages.
+        groups: bounds on the joint share of several domains; they may overlap.
     """
 
     lower: tuple[float, ...] | None = None
@@ -34,6 +38,7 @@ class Constraints:
     budget_tokens: float | None = None
     max_epochs: float = 4.0
     names: tuple[str, ...] | None = None
+    groups: tuple[Group, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("lower", "upper"):
@@ -58,12 +63,80 @@ class Constraints:
                 raise ValueError(f"'{field}' of Constraints must be > 0. Got {value}.")
 
     def bounds(self, n_domains: int) -> tuple[FloatArray, FloatArray]:
-        """The bounds that all constraints leave: (lower, upper), float64[domains] each.
+        """The bounds on single shares, groups left out: (lower, upper), float64[domains] each.
 
         Raises:
-            ValueError: for a wrong number of values, or for constraints that no mixture meets;
+            ValueError: for a wrong number of values, or for bounds that no mixture meets;
                 it names which of them conflict, and the domains.
         """
+        lower, wanted, repetition = self._arrays(n_domains)
+        self._check(lower, wanted, repetition)
+        upper = np.minimum(wanted, repetition)
+        return np.minimum(lower, upper), upper
+
+    def polytope(self, n_domains: int) -> Polytope:
+        """All mixtures that meet the constraints.
+
+        Raises:
+            ValueError: as :meth:`bounds`, and for groups that conflict with each other or with
+                the bounds: it names the fewest constraints found that no mixture meets together.
+        """
+        lower, upper = self.bounds(n_domains)
+        conflict = irreducible(self.limits(n_domains)) if self.groups else []
+        if conflict:
+            raise ValueError(
+                "No mixture meets the constraints. These conflict: "
+                f"{'; '.join(limit.what for limit in conflict)}."
+            )
+        members = np.array([self._members(group, n_domains) for group in self.groups])
+        for group in self.groups:
+            upper[list(group.domains)] = np.minimum(upper[list(group.domains)], group.upper)
+        return Polytope(
+            lower=np.minimum(lower, upper),
+            upper=upper,
+            members=members.reshape(len(self.groups), n_domains),
+            least=np.array([group.lower for group in self.groups]),
+            most=np.array([group.upper for group in self.groups]),
+        )
+
+    def violated(self, mixture: FloatArray) -> tuple[str, ...]:
+        """The constraints that mixture[domains] does not meet, in words."""
+        return tuple(
+            limit.what
+            for limit in self.limits(len(mixture))
+            if limit.row @ mixture > limit.at_most + _SLACK
+        )
+
+    def limits(self, n_domains: int) -> list[Limit]:
+        """Every constraint by itself: lower bounds, upper bounds, repetition caps, groups."""
+        eye = np.eye(n_domains)
+        lower, wanted, repetition = self._arrays(n_domains)
+        made = []
+        for values, sign, trivial, what in (
+            (lower, -1, 0.0, "lower bound"),
+            (wanted, 1, 1.0, "upper bound"),
+            (repetition, 1, 1.0, self._cap),
+        ):
+            made += [
+                (f"{self._name(j)}: {what} {values[j]:.6g}", sign * eye[j], sign * values[j])
+                for j in range(n_domains)
+                if values[j] != trivial
+            ]
+        for k, group in enumerate(self.groups):
+            row = self._members(group, n_domains)
+            name = f"group {k}" if group.name is None else f"group {group.name!r}"
+            if group.lower > 0:
+                made.append((f"{name}: at least {group.lower:.6g}", -row, -group.lower))
+            if group.upper < 1:
+                made.append((f"{name}: at most {group.upper:.6g}", row, group.upper))
+        return [Limit(what=what, row=row, at_most=float(most)) for what, row, most in made]
+
+    @property
+    def _cap(self) -> str:
+        return f"repetition cap ({self.max_epochs:g} epochs of the available tokens)"
+
+    def _arrays(self, n_domains: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Lower bounds, upper bounds and repetition caps, float64[domains] each."""
         for field in ("lower", "upper", "available_tokens", "names"):
             values = getattr(self, field)
             if values is not None and len(values) != n_domains:
@@ -73,23 +146,24 @@ class Constraints:
                 )
         lower = np.zeros(n_domains) if self.lower is None else np.array(self.lower, np.float64)
         wanted = np.ones(n_domains) if self.upper is None else np.array(self.upper, np.float64)
-        repetition = self._repetition_caps(n_domains)
-        upper = np.minimum(wanted, repetition)
-        self._check(lower, wanted, repetition)
-        return np.minimum(lower, upper), upper
-
-    def _repetition_caps(self, n_domains: int) -> FloatArray:
         if self.available_tokens is None or self.budget_tokens is None:
-            return np.ones(n_domains)
-        available = np.array(self.available_tokens, np.float64)
-        return np.minimum(1.0, self.max_epochs * available / self.budget_tokens)
+            return lower, wanted, np.ones(n_domains)
+        epochs = np.array(self.available_tokens, np.float64) / self.budget_tokens
+        return lower, wanted, np.minimum(1.0, self.max_epochs * epochs)
+
+    def _members(self, group: Group, n_domains: int) -> FloatArray:
+        if max(group.domains) >= n_domains:
+            raise ValueError(
+                f"'domains' of Group must be below {n_domains}, the number of domains. "
+                f"Got {group.domains}."
+            )
+        return np.isin(np.arange(n_domains), group.domains).astype(np.float64)
 
     def _check(self, lower: FloatArray, wanted: FloatArray, repetition: FloatArray) -> None:
-        cap = f"repetition cap ({self.max_epochs:g} epochs of the available tokens)"
         conflicts = [
             f"{self._name(int(domain))}: lower bound {lower[domain]:.6g} > "
             f"{what} {limit[domain]:.6g}"
-            for what, limit in (("upper bound", wanted), (cap, repetition))
+            for what, limit in (("upper bound", wanted), (self._cap, repetition))
             for domain in np.flatnonzero(lower > limit + _SLACK)
         ]
         if lower.sum() > 1 + _SLACK:
@@ -102,7 +176,7 @@ class Constraints:
             # Whichever kind of bound holds a domain back is the one to name.
             for what, held in (
                 ("upper bound", wanted <= repetition),
-                (cap, repetition < wanted),
+                (self._cap, repetition < wanted),
             ):
                 if held.any():
                     conflicts.append(f"{what}: {self._list(upper, np.flatnonzero(held))}")

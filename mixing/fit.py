@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
+
+from .levenberg import Problems, minimise
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _SAME_OPTIMUM = 1e-3  # relative difference in cost below which two optima count as one
-_MAX_EVALUATIONS = 300
-_TOLERANCE = 1e-10
+_TIE = 1e-7  # below which the first of two starts is taken, so that rounding never chooses
+_TOLERANCE = 1e-9  # of the starts
+_POLISH = 1e-20  # of the best of them: far below what the cost shows, for the parameters' sake
+_ZERO = 1e-12  # a cost that is zero: losses have unit spread
+_RUNS_A_PARAMETER = 3  # that it takes to tell outliers by their residuals
+_MAX_REWEIGHTS = 50
+_SETTLED = 1e-6  # change of any weight below which reweighting has ended
+_NORMAL = 1.4826  # a normal law's standard deviation over its median absolute value
+_LEAST_DEVIATION = 1e-6  # of the residuals of a fit that is exact for half of the runs
 
 
 class Curve(Protocol):
@@ -93,6 +100,10 @@ def least_squares_multistart(
     losses: FloatArray,
     subsets: BoolArray,
     uniforms: FloatArray,
+    *,
+    huber: float | None = None,
+    anchors: FloatArray | None = None,
+    anchor_weight: float = 0.0,
 ) -> Solution:
     """The parameters of each target on each subset of the runs, best of several starts.
 
@@ -100,73 +111,145 @@ def least_squares_multistart(
     the same for nats, bits or points of accuracy; the prior and the bounds keep it finite where
     the parameters outnumber the runs.
 
+    With ``huber``, a run counts by the square of its residual up to that many robust standard
+    deviations (1.4826 times the median absolute residual) and by its distance beyond. The best
+    optimum of the squared error is where reweighting begins, and the standard deviation is taken
+    anew in every round.
+
     Args:
         curve: the law's formula.
-        inputs: float64[runs, domains + covariates].
+        inputs: float64[runs, domains + covariates], or whatever else the curve reads.
         losses: float64[runs, targets].
         subsets: bool[subsets, runs]; the first holds all runs. The others start from its optimum
             and from the first two starts.
         uniforms: float64[starts, parameters] in (0, 1): what the starts are made from. The same
             for every target, so that no target's fit depends on which others are there.
+        huber: where a run's loss turns from square to linear, such as 1.345; None for nowhere.
+        anchors: float64[anchors, domains + covariates], inputs at which no loss is known, and
+            the mean loss of the subset is a first guess.
+        anchor_weight: of each such guess, in runs.
     """
-    theta = np.empty((len(subsets), losses.shape[1], uniforms.shape[1]))
-    reached = np.empty(losses.shape[1])
-    for target, observed in enumerate(losses.T):
-        theta[0, target], reached[target] = _one(curve, inputs, observed, uniforms, None)
-        for k, seen in enumerate(subsets[1:], start=1):
-            theta[k, target], _ = _one(
-                curve, inputs[seen], observed[seen], uniforms[:2], theta[0, target]
-            )
-    return Solution(theta=theta, share_of_starts=reached)
+    settings = _Settings(
+        anchors=np.empty((0, inputs.shape[1])) if anchors is None else anchors,
+        anchor_weight=anchor_weight,
+        huber=huber,
+    )
+    theta, reached = _solve(curve, inputs, losses, subsets[:1], uniforms, None, settings)
+    if len(subsets) > 1:
+        rest, _ = _solve(curve, inputs, losses, subsets[1:], uniforms[:2], theta[0], settings)
+        theta = np.concatenate([theta, rest])
+    return Solution(theta=theta, share_of_starts=reached[0])
 
 
-def _one(
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Settings:
+    anchors: FloatArray
+    anchor_weight: float
+    huber: float | None
+
+
+def _solve(
     curve: Curve,
     inputs: FloatArray,
     losses: FloatArray,
+    subsets: BoolArray,
     uniforms: FloatArray,
     warm: FloatArray | None,
-) -> tuple[FloatArray, float]:
-    unit = spread(losses)
-    scaled = losses / unit
-    low, high = curve.bounds(inputs, scaled)
-    starts = [*curve.start(uniforms, inputs, scaled)]
+    settings: _Settings,
+) -> tuple[FloatArray, FloatArray]:
+    """float64[subsets, targets, parameters], and the share of starts at the best optimum."""
+    shape = (len(subsets), losses.shape[1])
+    seen = np.repeat(subsets, shape[1], axis=0)
+    observed = np.tile(losses.T, (shape[0], 1))
+    units = np.array([spread(own[kept]) for own, kept in zip(observed, seen, strict=True)])
+    scaled = observed / units[:, None]
+    fits = _problems(curve, inputs, scaled, seen, settings)
+    starts = np.array(
+        [curve.start(uniforms, inputs[k], own[k]) for own, k in zip(scaled, seen, strict=True)]
+    )
     if warm is not None:
-        starts.append(curve.rescale(warm, 1 / unit))
-    residuals, jacobian = _objective(curve, inputs, scaled)
-    # dogbox walks along the bounds that hold (a floor of 0, a power of 1) instead of creeping up
-    # to them, and takes half the time of trf to the same optima.
-    optima = [
-        least_squares(
-            residuals,
-            np.clip(start, low, high),
-            jac=jacobian,
-            bounds=(low, high),
-            method="dogbox",
-            x_scale="jac",
-            xtol=_TOLERANCE,
-            ftol=_TOLERANCE,
-            gtol=_TOLERANCE,
-            max_nfev=_MAX_EVALUATIONS,
-        )
-        for start in starts
-    ]
-    costs = np.array([optimum.cost for optimum in optima])
-    best = int(np.argmin(costs))
-    reached = costs <= costs[best] * (1 + _SAME_OPTIMUM) + 1e-12
-    return curve.rescale(np.asarray(optima[best].x, np.float64), unit), float(reached.mean())
+        again = np.tile(warm, (shape[0], 1))
+        known = [curve.rescale(one, 1 / unit) for one, unit in zip(again, units, strict=True)]
+        starts = np.concatenate([starts, np.array(known)[:, None]], axis=1)
+    everywhere = np.concatenate([inputs, settings.anchors])
+    theta, reached = _best(curve, everywhere, fits, starts)
+    if settings.huber is not None:
+        theta = _reweight(curve, everywhere, fits, len(inputs), theta, settings.huber)
+    theta = np.array([curve.rescale(one, unit) for one, unit in zip(theta, units, strict=True)])
+    return theta.reshape(*shape, -1), reached.reshape(shape)
 
 
-def _objective(
-    curve: Curve, inputs: FloatArray, losses: FloatArray
-) -> tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]:
-    rows, values = curve.prior(inputs)
+def _problems(
+    curve: Curve,
+    inputs: FloatArray,
+    losses: FloatArray,
+    seen: BoolArray,
+    settings: _Settings,
+) -> Problems:
+    """One fit for each row of ``losses[fits, runs]``, on the runs ``seen[fits, runs]``."""
+    means = (losses * seen).sum(axis=1, keepdims=True) / seen.sum(axis=1, keepdims=True)
+    guesses = np.repeat(means, len(settings.anchors), axis=1)
+    bounds = [curve.bounds(inputs[kept], own[kept]) for own, kept in zip(losses, seen, strict=True)]
+    low, high = (np.array(ends, np.float64) for ends in zip(*bounds, strict=True))
+    rows, values = zip(*(curve.prior(inputs[kept]) for kept in seen), strict=True)
+    return Problems(
+        losses=np.concatenate([losses, guesses], axis=1),
+        weights=np.concatenate([seen, np.full(guesses.shape, settings.anchor_weight)], axis=1),
+        low=low,
+        high=high,
+        rows=np.array(rows, np.float64),
+        values=np.array(values, np.float64),
+    )
 
-    def residuals(theta: FloatArray) -> FloatArray:
-        misfit = curve.values(theta, inputs) - losses
-        return np.concatenate([misfit, rows @ theta - values])
 
-    def jacobian(theta: FloatArray) -> FloatArray:
-        return np.concatenate([curve.jacobian(theta, inputs), rows])
+def _best(
+    curve: Curve, inputs: FloatArray, fits: Problems, starts: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The best optimum of each fit from ``starts[fits, starts, parameters]``, and its share."""
+    n_fits, n_starts, n_parameters = starts.shape
+    repeated = fits.take(np.repeat(np.arange(n_fits), n_starts))
+    theta, cost = minimise(
+        curve, inputs, repeated, starts.reshape(-1, n_parameters), tolerance=_TOLERANCE
+    )
+    cost = cost.reshape(n_fits, n_starts)
+    least = cost.min(axis=1, keepdims=True)
+    reached = (cost <= least * (1 + _SAME_OPTIMUM) + _ZERO).mean(axis=1)
+    first = np.argmax(cost <= least * (1 + _TIE) + _ZERO, axis=1)
+    best = theta.reshape(starts.shape)[np.arange(n_fits), first]
+    best, _ = minimise(curve, inputs, fits, best, tolerance=_POLISH)
+    return best, reached
 
-    return residuals, jacobian
+
+def _reweight(
+    curve: Curve,
+    inputs: FloatArray,
+    fits: Problems,
+    n_runs: int,
+    theta: FloatArray,
+    huber: float,
+) -> FloatArray:
+    """The optimum of the Huber loss near each ``theta[fits, parameters]``.
+
+    With few runs a parameter the residuals are the fit's own and tell no outlier: such a fit keeps
+    the squared error.
+    """
+    theta, seen = theta.copy(), fits.weights > 0
+    seen[:, n_runs:] = False
+    which = np.flatnonzero(seen.sum(axis=1) >= _RUNS_A_PARAMETER * theta.shape[1])
+    if not len(which):
+        return theta
+    weights = fits.weights.copy()
+    for _ in range(_MAX_REWEIGHTS):
+        distance = np.abs(curve.values(theta[which], inputs) - fits.losses[which])
+        median = np.nanmedian(np.where(seen[which], distance, np.nan), axis=1, keepdims=True)
+        limit = huber * np.maximum(_NORMAL * median, _LEAST_DEVIATION)
+        fresh = weights[which]
+        fresh = np.where(seen[which], limit / np.maximum(distance, limit), fresh)
+        moved = np.abs(fresh - weights[which]).max(axis=1) > _SETTLED
+        weights[which] = fresh
+        which = which[moved]
+        if not len(which):
+            break
+        again = fits.take(which).weighted(weights[which])
+        theta[which], _ = minimise(curve, inputs, again, theta[which], tolerance=_POLISH)
+    return theta

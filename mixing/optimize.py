@@ -2,74 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .constraints import Constraints
 from .descent import Objective, descend
 from .laws.fitted import FittedLaw
-from .simplex import check_mixtures, water_fill
+from .optimum import Comparison, Method, Optimum
+from .simplex import check_mixtures, unimax
+from .simulate import simulate
 
 FloatArray = NDArray[np.float64]
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Optimum:
-    """A proposed mixture beside the proportional one. Losses are weighted means over targets.
-
-    Attributes:
-        mixture: float64[domains], within the constraints.
-        loss: predicted.
-        losses: float64[targets], predicted.
-        interval: (low, high), where the loss of a run on it would lie.
-        baseline: float64[domains], the proportional mixture, constraints or not.
-        baseline_loss: predicted.
-        baseline_losses: float64[targets], predicted.
-        gain: ``baseline_loss - loss``, in the unit of the losses.
-        gain_interval: (low, high), where the gain between two runs would lie. It does not know
-            that the mixture was chosen for its prediction, so expect the lower half.
-        gain_holds_zero: whether that interval holds zero: there may be no gain at all.
-        level: of both intervals.
-        gap: Frank-Wolfe gap of the regularised objective, for a convex law: no mixture within
-            the constraints is predicted better by more than this. None for other laws.
-    """
-
-    mixture: FloatArray
-    loss: float
-    losses: FloatArray
-    interval: tuple[float, float]
-    baseline: FloatArray
-    baseline_loss: float
-    baseline_losses: FloatArray
-    gain: float
-    gain_interval: tuple[float, float]
-    gain_holds_zero: bool
-    level: float
-    gap: float | None
-
-    @property
-    def certificate(self) -> str:
-        """The gap in words: "Frank-Wolfe gap 2.1e-10", or "no certificate"."""
-        return "no certificate" if self.gap is None else f"Frank-Wolfe gap {self.gap:.1e}"
+_RANDOM_STARTS = 32
+_DESCENTS = 24  # from the starts that are predicted best
 
 
 def optimize(
     law: FittedLaw,
     *,
     prior: ArrayLike,
+    proportional: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     constraints: Constraints | None = None,
     kl_strength: float = 0.0,
     level: float = 0.9,
+    method: Method | None = None,
+    rng: np.random.Generator | None = None,
 ) -> Optimum:
     """The mixture that minimises the weighted predicted loss within the constraints.
 
-    Minimises ``Σ_i w_i L_i(r) + kl_strength · KL(r ‖ prior)``: for a convex law by sequential
-    quadratic programming, then by moving mass between the pair of domains that gains most until
-    the Frank-Wolfe gap is below 1e-9 (relative to the loss, where that is above one). For other
-    laws the same from several starts, without a certificate.
+    Minimises ``Σ_i w_i L_i(r) + kl_strength · KL(r ‖ prior)``. By "descent": for a convex law by
+    sequential quadratic programming, then by moving mass in the direction that gains most until
+    the Frank-Wolfe gap is below 1e-9 (relative to the loss, where that is above one); for other
+    laws the same from many starts, without a certificate. By "simulate": the mean of the best of
+    100,000 random mixtures (:func:`mixing.simulate.simulate`).
 
     The optimum of a *law* is as good as the law: outside the mixtures it was fitted on, it
     extrapolates. ``kl_strength`` and ``constraints`` keep the proposal near what was seen.
@@ -78,63 +45,130 @@ def optimize(
     objective is Olmix's (arXiv 2602.12237), which takes a strength of .05 to .1.
 
     Args:
-        law: a fitted law.
-        prior: float64[domains], the proportional mixture: baseline, first guess, and centre of
-            the regularisation.
+        law: a fitted law; one that reads covariates, at some of them (:meth:`FittedLaw.at`).
+        prior: float64[domains], the mixture in use today: first guess, and centre of the
+            regularisation and of the random draws.
+        proportional: float64[domains], each domain's share of the tokens that are left; the
+            prior by default.
         weights: float64[targets], >= 0, normalised to sum one; equal by default.
         constraints: what a mixture may be; anything by default.
         kl_strength: weight of the divergence from the prior, in the unit of the losses, >= 0.
         level: of the intervals, in (0, 1).
+        method: "descent" where the law has slopes, else "simulate", by default.
+        rng: makes random starts and draws; seed 0 by default. A convex law's descent needs none.
 
     Raises:
         ValueError: for constraints that no mixture meets (naming them), weights that are negative
-            or all zero, or a divergence from a prior that gives a domain no share.
+            or all zero, a divergence from a prior that gives a domain no share, or a descent on a
+            law without slopes.
     """
-    baseline = check_mixtures(np.atleast_2d(np.asarray(prior, np.float64)))[0]
-    lower, upper = (constraints or Constraints()).bounds(law.n_domains)
-    shares = _check_weights(weights, law.n_targets)
-    if len(baseline) != law.n_domains:
-        raise ValueError(f"'prior' must have {law.n_domains} domains. Got {len(baseline)}.")
+    centre = _check_mixture("prior", prior, law.n_domains)
+    given = prior if proportional is None else proportional
+    kept = _check_mixture("proportional", given, law.n_domains)
+    limits = constraints or Constraints()
+    room = limits.polytope(law.n_domains)
     if not 0 <= kl_strength < np.inf:
         raise ValueError(f"'kl_strength' must be in [0, inf). Got {kl_strength}.")
-    if kl_strength > 0 and ((baseline == 0) & (upper > 0)).any():
+    if kl_strength > 0 and ((centre == 0) & (room.upper > 0)).any():
         raise ValueError(
             "'prior' must give a share to every domain that may have one, for 'kl_strength' > 0. "
-            f"Got {baseline.tolist()}."
+            f"Got {centre.tolist()}."
         )
     objective = Objective(
-        law=law, weights=shares, prior=baseline, kl_strength=kl_strength, lower=lower, upper=upper
+        law=law,
+        weights=_check_weights(weights, law.n_targets),
+        prior=centre,
+        kl_strength=kl_strength,
+        room=room,
     )
-    starts = [water_fill(baseline, lower, upper)]
-    if not law.convex:
-        starts += [
-            water_fill(0.5 * starts[0] + 0.5 * vertex, lower, upper)
-            for vertex in np.eye(law.n_domains)
-        ]
-    mixture = min((descend(objective, start) for start in starts), key=objective.value)
-    return _describe(law, mixture, objective, level)
+    chosen = _choose(method, law)
+    rng = rng or np.random.default_rng(0)
+    if chosen == "simulate":
+        mixture = simulate(objective, rng)
+    else:
+        found = [descend(objective, start) for start in _starts(objective, rng)]
+        mixture = min(found, key=objective.value)
+    references = {"proportional": kept, "prior": centre} | _without_a_law(limits, law.n_domains)
+    return _describe(objective, mixture, chosen, limits, references, level)
 
 
-def _describe(law: FittedLaw, mixture: FloatArray, objective: Objective, level: float) -> Optimum:
-    weights, baseline = objective.weights, objective.prior
-    losses, baseline_losses = law.predict(np.stack([mixture, baseline]))
+def _choose(method: Method | None, law: FittedLaw) -> Method:
+    slopes = law.law.differentiable
+    if method is None:
+        return "descent" if slopes else "simulate"
+    if method not in ("descent", "simulate"):
+        raise ValueError(f"'method' must be 'descent' or 'simulate'. Got {method!r}.")
+    if method == "descent" and not slopes:
+        raise ValueError(
+            f"'method' must be 'simulate' for {type(law.law).__name__}, which has no slopes. "
+            "Got 'descent'."
+        )
+    return method
+
+
+def _starts(objective: Objective, rng: np.random.Generator) -> FloatArray:
+    """The prior; for a law that is not convex also the best of corners, ways to them, and draws."""
+    room = objective.room
+    first = room.bring(objective.prior[None])
+    if objective.law.convex:
+        return first
+    corners = np.unique(room.corners().round(12), axis=0)
+    somewhere = rng.dirichlet(np.ones(len(objective.prior)), size=_RANDOM_STARTS)
+    others = room.bring(np.concatenate([0.5 * first + 0.5 * corners, corners, somewhere]))
+    best = np.argsort(objective.values(others), kind="stable")[: _DESCENTS - 1]
+    return np.concatenate([first, others[best]])
+
+
+def _without_a_law(limits: Constraints, n_domains: int) -> dict[str, FloatArray]:
+    """The mixtures that need neither runs nor a prior."""
+    made = {"uniform": np.full(n_domains, 1 / n_domains)}
+    tokens, budget = limits.available_tokens, limits.budget_tokens
+    if tokens is not None and budget is not None:
+        made["unimax"] = unimax(tokens, budget, max_epochs=limits.max_epochs)
+    return made
+
+
+def _describe(
+    objective: Objective,
+    mixture: FloatArray,
+    method: Method,
+    limits: Constraints,
+    references: dict[str, FloatArray],
+    level: float,
+) -> Optimum:
+    law, weights = objective.law, objective.weights
+    losses, *others = law.predict(np.stack([mixture, *references.values()]))
     low, high = law.interval(mixture[None], level, weights=weights)
-    gain_low, gain_high = law.difference_interval(baseline, mixture, weights, level)
-    loss, baseline_loss = float(weights @ losses), float(weights @ baseline_losses)
+    loss = float(weights @ losses)
+    compared = {}
+    for (name, reference), predicted in zip(references.items(), others, strict=True):
+        interval = law.difference_interval(reference, mixture, weights, level)
+        compared[name] = Comparison(
+            mixture=reference,
+            loss=float(weights @ predicted),
+            losses=predicted,
+            gain=float(weights @ predicted) - loss,
+            gain_interval=interval,
+            gain_holds_zero=interval[0] <= 0 <= interval[1],
+            violations=limits.violated(reference),
+        )
     return Optimum(
         mixture=mixture,
         loss=loss,
         losses=losses,
         interval=(float(low[0, 0]), float(high[0, 0])),
-        baseline=baseline,
-        baseline_loss=baseline_loss,
-        baseline_losses=baseline_losses,
-        gain=baseline_loss - loss,
-        gain_interval=(gain_low, gain_high),
-        gain_holds_zero=gain_low <= 0 <= gain_high,
         level=level,
-        gap=objective.gap(mixture) if law.convex else None,
+        gap=objective.gap(mixture) if law.convex and law.law.differentiable else None,
+        method=method,
+        compared=compared,
     )
+
+
+def _check_mixture(name: str, mixture: ArrayLike, n_domains: int) -> FloatArray:
+    shares: FloatArray = check_mixtures(np.atleast_2d(np.asarray(mixture, np.float64)))[0]
+    if len(shares) != n_domains:
+        raise ValueError(f"'{name}' must have {n_domains} domains. Got {len(shares)}.")
+    return shares
 
 
 def _check_weights(weights: ArrayLike | None, n_targets: int) -> FloatArray:

@@ -76,32 +76,68 @@ def check_bounds(lower: FloatArray, upper: FloatArray) -> None:
         )
 
 
+def unimax(
+    available_tokens: ArrayLike, budget_tokens: float, *, max_epochs: float = 4.0
+) -> FloatArray:
+    """The mixture that is as uniform as the caps on repetition allow, float64[domains].
+
+    Every domain gets an equal share, or what ``max_epochs`` of it amount to, if that is less; what
+    small domains leave goes to the others in equal parts. Where all domains together are too
+    small for the budget, all are repeated ``max_epochs`` times and the budget shrinks.
+
+    Source: UniMax (Chung et al., arXiv 2304.09151), Algorithm 1.
+
+    Args:
+        available_tokens: distinct tokens of each domain, >= 0.
+        budget_tokens: tokens the model will be trained on, > 0.
+        max_epochs: how often a token may be seen, > 0.
+
+    Raises:
+        ValueError: for counts as in :func:`proportional`, or a budget or epochs not above zero.
+    """
+    shares = proportional(available_tokens)
+    for name, value in (("budget_tokens", budget_tokens), ("max_epochs", max_epochs)):
+        if not 0 < value < np.inf:
+            raise ValueError(f"'{name}' must be > 0. Got {value}.")
+    caps = np.minimum(1.0, max_epochs * np.asarray(available_tokens, np.float64) / budget_tokens)
+    if caps.sum() <= 1:
+        return shares
+    return water_fill(np.ones(len(caps)), np.zeros(len(caps)), caps)
+
+
 def water_fill(shares: ArrayLike, lower: FloatArray, upper: FloatArray) -> FloatArray:
     """The mixture within bounds that keeps the proportions of ``shares`` wherever it can.
 
     The result is ``clip(level * shares, lower, upper)`` for the one level at which it sums to
     one: what a capped domain gives up goes to the others in their own proportions. Domains with
-    no share receive only what no other can hold.
+    no share receive only what no other can hold. Of all mixtures within the bounds it is the one
+    of least divergence from the shares.
 
     Args:
-        shares: float64[domains], >= 0; only their proportions matter.
+        shares: float64[..., domains], >= 0; only their proportions matter.
         lower: float64[domains], least share of each domain.
         upper: float64[domains], greatest share of each domain.
+
+    Returns:
+        As many mixtures as rows of shares, float64[..., domains].
 
     Raises:
         ValueError: where no mixture lies within the bounds.
     """
     check_bounds(lower, upper)
     weights = np.asarray(shares, np.float64)
-    weights = np.maximum(weights / weights.sum(), 1e-15)  # so that any domain fills in the end
+    weights = weights / weights.sum(axis=-1, keepdims=True)
+    weights = np.maximum(weights, 1e-15)  # so that any domain fills in the end
     # The total is piecewise linear in the level, with a bend wherever a domain meets a bound.
-    bends = np.unique(np.concatenate([lower / weights, upper / weights]))
-    totals = np.clip(bends[:, None] * weights, lower, upper).sum(axis=1)
-    after = int(np.clip(np.searchsorted(totals, 1.0), 1, len(bends) - 1)) if len(bends) > 1 else 0
-    before = max(after - 1, 0)
-    rise = totals[after] - totals[before]
-    part = np.clip((1.0 - totals[before]) / rise, 0.0, 1.0) if rise > 0 else 0.0
-    level = bends[before] + part * (bends[after] - bends[before])
+    bends = np.sort(np.concatenate([lower / weights, upper / weights], axis=-1), axis=-1)
+    totals = np.clip(bends[..., None] * weights[..., None, :], lower, upper).sum(axis=-1)
+    after = np.clip((totals < 1.0).sum(axis=-1, keepdims=True), 1, bends.shape[-1] - 1)
+    (low, high), (start, end) = (
+        (np.take_along_axis(array, after - 1, -1), np.take_along_axis(array, after, -1))
+        for array in (totals, bends)
+    )
+    rise = np.where(high > low, high - low, np.inf)
+    level = start + np.clip((1.0 - low) / rise, 0.0, 1.0) * (end - start)
     return _settle(np.clip(level * weights, lower, upper), lower, upper)
 
 
@@ -122,7 +158,8 @@ def greedy_fill(cost: FloatArray, lower: FloatArray, upper: FloatArray) -> Float
 
 def _settle(mixture: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
     """Give the last bits missing to a sum of one to the domain with most room for them."""
-    missing = 1.0 - mixture.sum()
-    room = upper - mixture if missing > 0 else mixture - lower
-    mixture[int(np.argmax(room))] += missing
+    missing = 1.0 - mixture.sum(axis=-1, keepdims=True)
+    room = np.where(missing > 0, upper - mixture, mixture - lower)
+    roomiest = np.argmax(room, axis=-1, keepdims=True)
+    np.put_along_axis(mixture, roomiest, np.take_along_axis(mixture, roomiest, -1) + missing, -1)
     return mixture

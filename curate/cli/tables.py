@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isinf
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _FAR = 0.02
+_MOST_COLUMNS = 9
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], total: bool = False) -> Table:
@@ -70,7 +72,10 @@ def print_selection(manifest: dict[str, Any], where: str) -> None:
 
 
 def print_runs(runs: RunTable) -> None:
-    """Mixtures, and losses where there are any."""
+    """Mixtures, and losses where there are any; one column a run where there are many domains."""
+    if len(runs.domains) + len(runs.targets) > _MOST_COLUMNS:
+        _print_runs_as_columns(runs)
+        return
     columns = ["run", *runs.domains, *(f"loss {t}" for t in runs.targets)]
     rows = [
         (name, *map(percent, mixture), *map(float, losses))
@@ -79,56 +84,38 @@ def print_runs(runs: RunTable) -> None:
     output.print(table(columns, rows))
 
 
-def print_fit(stored: dict[str, Any], where: str) -> None:
-    """Held-out error of each target beside the baselines'."""
-    report = stored["law"]["report"]
-    columns = ("target", "training error", "held-out error", "of a plane", "of the mean")
-    keys = ("training_error", "held_out_error", "held_out_error_linear", "held_out_error_constant")
-    rows = list(zip(stored["targets"], *(report[key] for key in keys), strict=True))
-    output.print(table(columns, rows))
-    output.print(
-        f"{report['n_runs']} runs, {report['n_parameters']} parameters a target; mean absolute "
-        f"errors in nats, held out by {report['held_out_by']}."
-    )
-    for warning in report["warnings"]:
-        output.print(f"Warning: {printable(warning)}")
-    output.print(f"→ {printable(where)}")
-
-
-def print_mixture(mixture: dict[str, Any], where: str) -> None:
-    """Shares, and what the law expects of them."""
-    names = list(mixture["mixture"])
+def _print_runs_as_columns(runs: RunTable) -> None:
     rows = [
-        (
-            name,
-            percent(mixture["unfiltered"][name]),
-            percent(mixture["proportional"][name]),
-            percent(mixture["mixture"][name]),
-            f"{mixture['epochs'][name]:.2f}",
-        )
-        for name in names
+        (name, *map(percent, shares[:_MOST_COLUMNS]))
+        for name, shares in zip(runs.domains, runs.mixtures.T, strict=True)
     ]
-    output.print(table(("domain", "before", "after filtering", "proposed", "epochs"), rows))
-    print_prediction(mixture)
-    output.print(f"→ {printable(where)}")
+    rows += [
+        (f"loss {name}", *(f"{loss:.4g}" for loss in losses[:_MOST_COLUMNS]))
+        for name, losses in zip(runs.targets, runs.losses.T, strict=True)
+    ]
+    output.print(table(("run", *runs.names[:_MOST_COLUMNS]), rows))
+    if len(runs) > _MOST_COLUMNS:
+        output.print(f"… and {len(runs) - _MOST_COLUMNS:,} more runs.")
 
 
 def print_prediction(found: dict[str, Any]) -> None:
     """The predicted loss and gain, with their intervals."""
     level = f"{found.get('level', 0.9):.0%}"
+    over = found.get("gain_over", "the proportional mixture of the same documents")
     output.print(
         f"Predicted loss of the proposed mixture: {found['predicted_loss']:.4f} nats/token "
-        f"({level} interval {_interval(found['predicted_interval'])}; {found['certificate']})"
+        f"({level} interval {interval(found['predicted_interval'])}; {found['certificate']})"
     )
     doubt = " The interval holds zero: there may be no gain." if found["gain_holds_zero"] else ""
     output.print(
-        f"Predicted gain over the proportional mixture of the same documents: "
-        f"{found['gain']:.4f} ({level} interval {_interval(found['gain_interval'])}).{doubt}"
+        f"Predicted gain over {over}: "
+        f"{found['gain']:.4f} ({level} interval {interval(found['gain_interval'])}).{doubt}"
     )
 
 
-def _interval(ends: Sequence[float | None]) -> str:
-    low, high = ("unbounded" if e is None else f"{e:.4f}" for e in ends)
+def interval(ends: Sequence[float | None]) -> str:
+    """Both ends as people read them; one that is None or infinite is unbounded."""
+    low, high = ("unbounded" if e is None or isinf(e) else f"{e:.4f}" for e in ends)
     return f"{low} to {high}"
 
 

@@ -160,6 +160,7 @@ def _mix(
         room / "design.csv",
         runs=section.design.runs,
         method=section.design.method,
+        law=section.design.law,
         tokens=tokens,
         max_epochs=section.max_epochs,
         seed=pipeline.seed,

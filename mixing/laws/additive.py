@@ -31,7 +31,7 @@ class Additive(NonlinearLaw):
     Source: Shukor et al., "Scaling Laws for Optimal Data Mixtures" (arXiv 2507.09404), the
     additive law, its terms in model size and tokens left out: those of one scale are part of E.
     Departures: 0 < gamma <= 1, which makes it convex; E >= 0; squared error with a prior and
-    trust-region steps from several starts, in place of the Huber loss and basin-hopping.
+    Levenberg-Marquardt from several starts, in place of the Huber loss and basin-hopping.
 
     Attributes:
         n_starts: starting points.
@@ -115,5 +115,7 @@ class Additive(NonlinearLaw):
     def _terms(self, theta: FloatArray, inputs: FloatArray) -> FloatArray:
         """C_j r_j^gamma_j, float64[..., runs, domains]."""
         log_c, power = self._split(theta)
-        terms: FloatArray = np.exp(log_c)[..., None, :] * inputs ** power[..., None, :]
+        # One exponential costs a third of a power; a share of zero contributes exp(-inf) = 0.
+        logs = np.log(inputs, out=np.full_like(inputs, -np.inf), where=inputs > 0)
+        terms: FloatArray = np.exp(log_c[..., None, :] + power[..., None, :] * logs)
         return terms

@@ -56,13 +56,11 @@ class Law(ABC):
         name: the published name.
         convex: whether every law that ``fit`` can return is convex in the mixture.
         covariates: what it reads beside the shares, in order, such as ``("parameters", "tokens")``.
-        differentiable: whether ``gradient`` exists.
     """
 
     name: ClassVar[str]
     convex: ClassVar[bool]
     covariates: ClassVar[tuple[str, ...]] = ()
-    differentiable: ClassVar[bool] = True
 
     @abstractmethod
     def solve(
@@ -93,6 +91,11 @@ class Law(ABC):
         states: Sequence[Mapping[str, Any]],
     ) -> list[Model]:
         """The models that ``solve`` made of the same runs, from their ``state``."""
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether `Model.gradient` exists."""
+        return True
 
     def n_parameters(self, n_domains: int) -> int | None:  # noqa: ARG002 - for subclasses
         """How many parameters one target has; None where they are not counted."""

@@ -13,7 +13,20 @@ LAWS: dict[str, str] = {
     "constant": "constant:Constant",
     "linear": "linear:Linear",
     "exponential": "exponential:Exponential",
+    "m1": "m1:M1",
+    "m2": "m2:M2",
+    "m3": "m3:M3",
+    "implicit": "implicit:Implicit",
     "additive": "additive:Additive",
+    "generalized-additive": "generalized_additive:GeneralizedAdditive",
+    "effective-data": "effective_data:EffectiveData",
+    "bimix": "bimix:BiMix",
+    "joint-additive": "joint_additive:JointAdditive",
+    "joint-additive-full": "joint_mixture:JointAdditiveFull",
+    "d-cpt": "d_cpt:DCPT",
+    "gaussian-process": "gaussian_process:GaussianProcess",
+    "lightgbm": "lightgbm:LightGBM",
+    "ensemble": "ensemble:Ensemble",
 }
 """Where each law lives in this package; a law is imported when it is asked for."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +14,14 @@ from .formula import Formula
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+# Beside the prior on the parameters stands one on the losses: leaving out a domain gives the mean.
+# It decides only what the runs leave open. Without it, twenty runs that all hold some books say
+# nothing of none, and the additive law was 5 nats off there; with it, tables that do hold such runs
+# are fitted about 2 % worse. Weighed in runs, for a shrinkage of one.
+_ANCHOR_WEIGHT = 0.1
 
+
+@dataclass(frozen=True, kw_only=True)
 class NonlinearLaw(Formula, Curve):
     """A law that is a curve to the multi-start engine, and is fitted by it, target by target.
 
@@ -21,13 +29,19 @@ class NonlinearLaw(Formula, Curve):
         positive: whether losses must be >= 0, as where every term of the formula is.
         n_starts: starting points of the fit on all runs.
         shrinkage: weight of the prior, in standard deviations of the losses for each unit of
-            the parameter; 0 for none.
+            the parameter; 0 for none. It also weighs the guess that leaving out a domain gives
+            the mean loss, which keeps in hand what no run tells.
+        huber: residual, in robust standard deviations, beyond which a run counts by its distance
+            and no longer by the square; 1.345 costs 5 % of the precision where noise is normal.
+            None for squared error throughout, which fits of fewer than three runs a parameter
+            keep in any case.
     """
 
     positive: ClassVar[bool] = True
 
     n_starts: int
     shrinkage: float
+    huber: float | None = None
 
     def __post_init__(self) -> None:
         if self.n_starts < 1:
@@ -37,6 +51,10 @@ class NonlinearLaw(Formula, Curve):
         if not 0 <= self.shrinkage < np.inf:
             raise ValueError(
                 f"'shrinkage' of {type(self).__name__} must be in [0, inf). Got {self.shrinkage}."
+            )
+        if self.huber is not None and not 0 < self.huber < np.inf:
+            raise ValueError(
+                f"'huber' of {type(self).__name__} must be in (0, inf) or None. Got {self.huber}."
             )
 
     def check_losses(self, losses: ArrayLike, n_runs: int) -> FloatArray:
@@ -60,5 +78,23 @@ class NonlinearLaw(Formula, Curve):
         """Each target and subset on its own, by penalised least squares from several starts."""
         n_domains = inputs.shape[1] - len(self.covariates)
         uniforms = rng.random((self.n_starts, self.n_parameters(n_domains)))
-        solution = least_squares_multistart(self, inputs, losses, subsets, uniforms)
+        solution = least_squares_multistart(
+            self,
+            inputs,
+            losses,
+            subsets,
+            uniforms,
+            huber=self.huber,
+            anchors=_without_each(inputs, n_domains),
+            anchor_weight=_ANCHOR_WEIGHT * self.shrinkage**2,
+        )
         return solution.theta, solution.share_of_starts
+
+
+def _without_each(inputs: FloatArray, n_domains: int) -> FloatArray:
+    """The mean run with each domain left out in turn, float64[domains, domains + covariates]."""
+    mean = np.exp(np.log(inputs[:, n_domains:]).mean(axis=0))
+    shares = inputs[:, :n_domains].mean(axis=0) * (1 - np.eye(n_domains))
+    left = shares.sum(axis=1) > 0
+    shares = shares[left] / shares[left].sum(axis=1, keepdims=True)
+    return np.hstack([shares, np.tile(mean, (len(shares), 1))])

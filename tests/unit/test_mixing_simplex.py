@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mixing import check_mixtures, proportional, water_fill
+from mixing import check_mixtures, proportional, unimax, water_fill
 from mixing.simplex import greedy_fill
 
 
@@ -79,3 +79,35 @@ def test_bounds_without_a_mixture_are_refused():
         water_fill([1, 1], np.array([0, 0.5]), np.array([1, 0.4]))
     with pytest.raises(ValueError, match=r"Got 0 and 0.8"):
         water_fill([1, 1], np.zeros(2), np.full(2, 0.4))
+
+
+def test_many_rows_are_filled_as_one():
+    rng = np.random.default_rng(1)
+    lower, upper = np.array([0, 0.1, 0.05, 0]), np.array([0.4, 1, 0.3, 0.5])
+    rows = rng.dirichlet(np.full(4, 0.4), size=(6, 5))
+    filled = water_fill(rows, lower, upper)
+    assert filled.shape == rows.shape
+    for i, j in np.ndindex(6, 5):
+        assert np.array_equal(filled[i, j], water_fill(rows[i, j], lower, upper))
+
+
+def unimax_by_loop(sizes, budget, epochs):
+    """Algorithm 1 of the paper, as printed: from the smallest domain on."""
+    given, rest = np.zeros(len(sizes)), budget
+    for left, domain in zip(range(len(sizes), 0, -1), np.argsort(sizes), strict=True):
+        given[domain] = min(rest / left, epochs * sizes[domain])
+        rest -= given[domain]
+    return given / given.sum()
+
+
+def test_unimax_is_the_published_algorithm():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        sizes = rng.lognormal(sigma=2, size=int(rng.integers(1, 12)))
+        budget, epochs = float(rng.lognormal(sigma=2)) * sizes.sum(), float(rng.uniform(0.5, 8))
+        wanted = unimax_by_loop(sizes, budget, epochs)
+        assert np.allclose(unimax(sizes, budget, max_epochs=epochs), wanted, atol=1e-9)
+    assert unimax([4, 1, 4], 9, max_epochs=1).tolist() == pytest.approx([4 / 9, 1 / 9, 4 / 9])
+    for wrong, message in [((0, 4), "'budget_tokens' must be > 0"), ((1, 0), "'max_epochs' must")]:
+        with pytest.raises(ValueError, match=message):
+            unimax([1, 1], wrong[0], max_epochs=wrong[1])

@@ -1,0 +1,125 @@
+"""`curate mix fit`, `compare` and `predict`: laws on tables of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .. import options
+from ..console import errors
+from . import given
+
+
+@click.command()
+@click.argument("runs", type=click.Path())
+@options.out_file
+@click.option(
+    "--law",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help=f"auto chooses by held-out error. By name: {given.law_names}.",
+)
+@given.reads_runs
+@click.option("--parameters", is_flag=True, help="Print the parameters with their intervals.")
+@given.level
+@options.seed
+def fit(
+    runs: str,
+    out: str,
+    law: str,
+    columns: dict[str, Any],
+    losses: str | None,
+    parameters: bool,
+    level: float,
+    seed: int,
+) -> None:
+    """Fit a law to RUNS, a CSV file.
+
+    One row a run; columns are run, share/<domain> … and loss/<target> …; others by --share-prefix
+    and --loss-prefix, or by name. Some laws also read columns such as parameters and tokens.
+    """
+    from ...runs import Columns
+    from ...stages import mix
+    from .show import print_fit, print_parameters
+
+    with errors.status("fitting"):
+        found = mix.fit(runs, out, law=law, losses=losses, columns=Columns(**columns), seed=seed)
+    print_fit(found, out)
+    if parameters:
+        print_parameters(found.stored, level)
+
+
+@click.command()
+@click.argument("runs", type=click.Path())
+@click.option("--law", "laws", multiple=True, help="Which; all if none. Repeatable.")
+@given.reads_runs
+@click.option("--out", type=click.Path(), help="CSV file to write.")
+@options.seed
+def compare(
+    runs: str,
+    laws: tuple[str, ...],
+    columns: dict[str, Any],
+    losses: str | None,
+    out: str | None,
+    seed: int,
+) -> None:
+    """Rank all laws by their held-out error on RUNS.
+
+    Every law is fitted with the same runs held out; one that can't be fitted is listed with the
+    reason.
+    """
+    from ...runs import Columns
+    from ...stages import mix
+    from .show import print_comparison
+
+    with errors.status("fitting") as status:
+        found = mix.compare(
+            runs,
+            laws=given.listed(laws),
+            losses=losses,
+            columns=Columns(**columns),
+            seed=seed,
+            progress=status.update,
+        )
+    if out is not None:
+        found.write(out)
+    print_comparison(found, out)
+
+
+@click.command()
+@click.argument("law", type=click.Path())
+@click.argument("mixtures", type=click.Path())
+@click.option("--out", type=click.Path(), help="CSV file to write, one row a mixture.")
+@given.level
+@given.at
+@given.reads_mixtures
+def predict(
+    law: str,
+    mixtures: str,
+    out: str | None,
+    level: float,
+    at: tuple[str, ...],
+    columns: dict[str, Any],
+    losses: str | None,
+) -> None:
+    """Predict the losses of MIXTURES with LAW.
+
+    MIXTURES is a CSV file with a share of each of the law's domains, in columns named as in the
+    runs it was fitted on. Where there are measured losses too, in the same file or in --losses,
+    it says how far off the law is.
+    """
+    from ...stages import mix
+    from .show import print_predicted
+
+    found = mix.predict(
+        law,
+        mixtures,
+        out,
+        level=level,
+        at=given.numbers("--at", at),
+        losses=losses,
+        columns=columns,
+    )
+    print_predicted(found, out)

@@ -1,0 +1,178 @@
+"""What the verbs of `mix` read and write: laws, mixtures, tokens by domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import mixing
+
+from ...budget import parse_tokens
+from ...errors import ConfigError
+from ...files import read_json, write_json
+from ...runs import Columns
+from ...sheets import Sheet
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredLaw:
+    """A fitted law, with the names of what it is about.
+
+    Attributes:
+        law: fitted; it holds its runs.
+        domains: one per share.
+        targets: one per loss.
+        columns: prefixes of the table it was fitted on.
+    """
+
+    law: mixing.FittedLaw
+    domains: list[str]
+    targets: list[str]
+    columns: Columns = field(default_factory=Columns)
+
+    def write(self, path: str | Path) -> None:
+        """Write as JSON; `load_law` reads it."""
+        stored = {
+            "domains": self.domains,
+            "targets": self.targets,
+            "share_prefix": self.columns.share_prefix,
+            "loss_prefix": self.columns.loss_prefix,
+            "law": self.law.to_dict(),
+        }
+        write_json(Path(path), stored)
+
+    def weights(self, objective: Mapping[str, float] | None) -> list[float] | None:
+        """The weight of each target; None where all count the same.
+
+        Raises:
+            ConfigError: for a target that the law does not have.
+        """
+        if objective is None:
+            return None
+        return list_by_name(objective, self.targets, "target", 0.0)
+
+
+def load_law(path: str | Path) -> StoredLaw:
+    """A law that `fit` wrote.
+
+    Raises:
+        ConfigError: no law there.
+    """
+    stored = read_json(Path(path))
+    try:
+        return StoredLaw(
+            law=mixing.FittedLaw.from_dict(stored["law"]),
+            domains=stored["domains"],
+            targets=stored["targets"],
+            columns=Columns(share_prefix=stored["share_prefix"], loss_prefix=stored["loss_prefix"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: not a law that this `curate mix fit` wrote ({error!r}). Fit it again."
+        ) from error
+
+
+def load_mixture(path: str | Path) -> dict[str, float]:
+    """Shares by domain, from a file of `optimize` or any JSON object of shares.
+
+    Raises:
+        ConfigError: not shares.
+    """
+    stored = read_json(Path(path))
+    shares = stored.get("mixture", stored) if isinstance(stored, dict) else None
+    if not isinstance(shares, dict) or not all(
+        isinstance(share, int | float) and np.isfinite(share) for share in shares.values()
+    ):
+        raise ConfigError(f'{path}: wanted shares by domain, {{"mixture": {{"code": 0.3, …}}}}.')
+    return {name: float(share) for name, share in shares.items()}
+
+
+def load_available(path: str | Path) -> dict[str, int]:
+    """Tokens by domain, from a JSON object or a CSV file with the columns domain and tokens.
+
+    Raises:
+        ConfigError: neither, or an amount that is no number of tokens.
+    """
+    if Path(path).suffix.lower() == ".csv":
+        sheet = Sheet.read(path)
+        if not {"domain", "tokens"} <= {*sheet.header}:
+            raise ConfigError(f"{path}: wanted columns domain and tokens. Found {sheet.header}.")
+        amounts: Any = dict(zip(sheet.texts("domain"), sheet.texts("tokens"), strict=True))
+    else:
+        amounts = read_json(Path(path))
+    if not isinstance(amounts, dict) or not amounts:
+        raise ConfigError(f'{path}: wanted tokens by domain, {{"code": "1.2B", "web": 5000000}}.')
+    tokens = {}
+    for domain, amount in amounts.items():
+        try:
+            tokens[domain] = parse_tokens(
+                round(amount) if isinstance(amount, float) else str(amount)
+            )
+        except ConfigError as error:
+            raise ConfigError(f"{path}, domain {domain!r}: {error}") from error
+    return tokens
+
+
+def list_by_name(
+    values: Mapping[str, Any], names: Sequence[str], what: str, default: Any = None
+) -> list[Any]:
+    """Values in the order of the names.
+
+    Raises:
+        ConfigError: for a name that is none of them, or one that lacks a value where there is no
+            default.
+    """
+    unknown = [name for name in values if name not in names]
+    if unknown:
+        raise ConfigError(f"{unknown[0]!r} is no {what} of the law. It has {', '.join(names)}.")
+    missing = [name for name in names if name not in values]
+    if missing and default is None:
+        raise ConfigError(f"No value for the {what} {missing[0]!r}.")
+    return [values.get(name, default) for name in names]
+
+
+def named(names: Sequence[str], values: ArrayLike) -> dict[str, float]:
+    """Values by name."""
+    array: NDArray[np.float64] = np.asarray(values, np.float64)
+    return {name: float(value) for name, value in zip(names, array, strict=True)}
+
+
+def finite(values: Sequence[float]) -> list[float | None]:
+    """Ends of an interval as JSON, which holds no infinity."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def at_covariates(law: mixing.FittedLaw, at: Mapping[str, float]) -> mixing.FittedLaw:
+    """The law at a model size and the like; as it is where it reads none.
+
+    Raises:
+        ConfigError: unless just what the law reads is given.
+    """
+    reads = law.law.covariates
+    if {*at} != {*reads}:
+        wanted = " ".join(f"--at {name}=VALUE" for name in reads) or "no --at"
+        raise ConfigError(
+            f"The law {law.law.name} reads {', '.join(reads) or 'no covariates'}: give {wanted}."
+        )
+    try:
+        return law.at(**at) if reads else law
+    except ValueError as error:
+        raise ConfigError(f"--at: {error}") from error
+
+
+def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
+    """Spearman's, mean over the columns of two float64[runs, targets]; None where none varies."""
+    from scipy.stats import rankdata
+
+    one, other = (rankdata(values, axis=0) for values in (first, second))
+    one, other = one - one.mean(axis=0), other - other.mean(axis=0)
+    spread = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
+    varies = spread > 0
+    if not varies.any():
+        return None
+    return float(((one * other).sum(axis=0)[varies] / spread[varies]).mean())

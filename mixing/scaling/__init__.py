@@ -1,0 +1,18 @@
+"""Laws of scale: losses over steps, sizes and over-training; errors over losses; nesting."""
+
+from __future__ import annotations
+
+from .downstream import Downstream
+from .nest import Nested, ScaleError, nest
+from .overtraining import OverTraining
+from .power import FittedPower, PowerLaw
+
+__all__ = [
+    "Downstream",
+    "FittedPower",
+    "Nested",
+    "OverTraining",
+    "PowerLaw",
+    "ScaleError",
+    "nest",
+]
