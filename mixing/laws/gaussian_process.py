@@ -16,7 +16,7 @@ from .gaussian_model import GaussianProcessModel, Scale
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_ROUNDS, _ITERATIONS = 5, 45
+_ROUNDS, _ITERATIONS = 3, 30
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,7 @@ _LEAST_POWER = 0.02
 _LEAST_BETA, _GREATEST_BETA = 0.1, 10.0
 _POWER = 0.7
 _REACH = 3
-# Spreads of the prior: of a floor (in standard deviations of the losses), of log C^-beta, of gamma
-# and of log beta.
+# Spreads of the prior: of E (in standard deviations of the losses), log C^-beta, gamma, log beta.
 _FLOOR_SPREAD, _ALONE_SPREAD, _POWER_SPREAD, _LOG_BETA_SPREAD = 3.0, 2.0, 1 / 3, 0.3
 
 
