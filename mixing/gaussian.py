@@ -16,6 +16,7 @@ FloatArray = NDArray[np.float64]
 
 _LEAST_OFFSET = 1e-4  # a share below this is as good as none
 _JITTER = 1e-8
+_EXPECTATIONS = 2  # expectation steps in a round: they cost one factorisation each
 _PRIOR_SPREAD = 1.5  # of every log hyper-parameter
 # Centres, in standard deviations of the losses: mostly a plane in the roots, bent a little.
 _PRIOR_BEND, _PRIOR_PLANE, _PRIOR_NOISE = 0.3, 1.0, 0.1
@@ -110,7 +111,8 @@ class Process:
                 options={"maxiter": iterations if round_ == 0 else max(iterations // 3, 5)},
             ).x
             if round_ < rounds:
-                noise = self._noise(Hyperparameters(log=log, noise=noise))
+                for _ in range(_EXPECTATIONS):
+                    noise = self._noise(Hyperparameters(log=log, noise=noise))
         return Hyperparameters(log=log, noise=noise)
 
     def weights(self, found: Hyperparameters) -> FloatArray:
