@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixing.laws import Law
-from mixing.select import select_law
+from mixing.select import choose, relative_errors, select_law
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -25,13 +25,13 @@ class Judged:
         predicted: float64[runs, targets].
         within: bool[runs, targets], whether its 90 % interval holds the loss; None where no
             interval was made.
-        held_out: its error by cross-validation over the constant law's, mean over targets, from
+        held_out: of each run, its error by cross-validation over the constant law's, from
             the runs it saw alone; None where it was not asked for.
     """
 
     predicted: FloatArray
     within: BoolArray | None = None
-    held_out: float | None = None
+    held_out: FloatArray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def judge_candidates(
         judged[name] = Judged(
             predicted=fitted.predict(mixtures[~seen]),
             within=(low <= losses[~seen]) & (losses[~seen] <= high),
-            held_out=selected.errors[name],
+            held_out=relative_errors(fitted),
         )
     return judged
 
@@ -91,9 +91,8 @@ def judge_alone(
 
 
 def chosen(judged: Mapping[str, Judged]) -> str:
-    """The law that `select_law` takes: the least error by cross-validation, the first of equals."""
-    errors = {name: one.held_out for name, one in judged.items() if one.held_out is not None}
-    return min(errors, key=lambda name: errors[name])
+    """The law that `select_law` takes, by its errors in cross-validation."""
+    return choose({n: one.held_out for n, one in judged.items() if one.held_out is not None})
 
 
 def side_by_side(parts: Sequence[Mapping[str, Judged]]) -> dict[str, Judged]:
@@ -106,7 +105,7 @@ def side_by_side(parts: Sequence[Mapping[str, Judged]]) -> dict[str, Judged]:
         name: Judged(
             predicted=np.hstack([part[name].predicted for part in parts]),
             within=np.hstack([np.asarray(part[name].within) for part in parts]),
-            held_out=float(np.mean([part[name].held_out for part in parts])),
+            held_out=np.mean([part[name].held_out for part in parts], axis=0),
         )
         for name in parts[0]
     }

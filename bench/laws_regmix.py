@@ -142,6 +142,6 @@ def _row(name: str, judged: Judged, scores: tuple[float, float]) -> list[object]
         name,
         f"{spearman:.2f}" if np.isfinite(spearman) else "",
         f"{error:.4f}",
-        "" if judged.held_out is None else f"{judged.held_out:.3f}",
+        "" if judged.held_out is None else f"{judged.held_out.mean():.3f}",
         "" if judged.within is None else f"{judged.within.mean():.1%}",
     ]

@@ -31,7 +31,7 @@ from .laws import (
 from .limits import Group
 from .optimize import optimize
 from .optimum import Comparison, Optimum
-from .select import Selected, relative_error, select_law
+from .select import Selected, choose, relative_error, relative_errors, select_law
 from .simplex import check_mixtures, proportional, unimax, water_fill
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Optimum",
     "Selected",
     "check_mixtures",
+    "choose",
     "d_optimal",
     "dirichlet",
     "double_diminishing",
@@ -71,6 +72,7 @@ __all__ = [
     "proportional",
     "regmix",
     "relative_error",
+    "relative_errors",
     "select_law",
     "unimax",
     "water_fill",

@@ -15,6 +15,7 @@ from mixing import (
     GaussianProcess,
     LightGBM,
     Linear,
+    choose,
     select_law,
 )
 from mixing.gaussian import Features, Hyperparameters, Process, matern
@@ -160,6 +161,15 @@ def test_the_law_with_the_least_held_out_error_is_chosen():
         assert found.errors["constant"] == pytest.approx(1)
         folds = {law.held_out.fold.tobytes() for law in found.candidates}
         assert len(folds) == 1
+
+
+def test_the_ensemble_wins_what_the_runs_cannot_tell():
+    noise = RNG(0).normal(size=40)
+    law, far = np.full(40, 0.5), np.full(40, 0.9)
+    assert choose({"additive": law, "ensemble": law + 0.01 + 0.2 * noise}) == "ensemble"
+    assert choose({"additive": law, "ensemble": law + 0.2 + 0.2 * noise}) == "additive"
+    assert choose({"additive": law, "linear": far}) == "additive"
+    assert choose({"constant": law, "ensemble": law + 0.01 + 0.2 * noise}) == "constant"
 
 
 @pytest.mark.parametrize(
