@@ -105,7 +105,7 @@ def side_by_side(parts: Sequence[Mapping[str, Judged]]) -> dict[str, Judged]:
         name: Judged(
             predicted=np.hstack([part[name].predicted for part in parts]),
             within=np.hstack([np.asarray(part[name].within) for part in parts]),
-            held_out=np.mean([part[name].held_out for part in parts], axis=0),
+            held_out=np.array([part[name].held_out for part in parts], np.float64).mean(axis=0),
         )
         for name in parts[0]
     }
