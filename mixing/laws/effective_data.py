@@ -33,7 +33,7 @@ class EffectiveData(NonlinearLaw):
 
     Attributes:
         n_starts: starting points.
-        shrinkage: weight of the prior: log k_ij alike within a target, beta_i near one.
+        shrinkage: weight of the prior: k_ij^-beta_i alike within a target, beta_i near one.
         huber: see `NonlinearLaw`.
     """
 
@@ -42,7 +42,7 @@ class EffectiveData(NonlinearLaw):
     floor: ClassVar[int | None] = 0
 
     n_starts: int = 8
-    shrinkage: float = 0.03
+    shrinkage: float = 0.1
 
     def n_parameters(self, n_domains: int) -> int:
         """E, a k for each domain, and beta."""
@@ -77,13 +77,14 @@ class EffectiveData(NonlinearLaw):
     def bounds(self, inputs: FloatArray, losses: FloatArray) -> tuple[FloatArray, FloatArray]:
         """0 <= E <= the greatest loss; 0.1 <= beta <= 10.
 
-        A domain alone adds k^-beta, which is e^-15 to e^3 times the greatest loss. No mixture adds
-        more than the worst of them.
+        A domain alone adds k^-beta, which is e^-15 to e^1.5 times the losses' range, and no
+        mixture adds more than the worst of them. Without that, a k near zero is infinite loss
+        for a mixture that leaves out all others.
         """
         top = max(float(losses.max()), 1e-6)
-        alone = np.full(inputs.shape[1], np.log(top))
+        alone = np.full(inputs.shape[1], np.log(max(float(np.ptp(losses)), 1e-6)))
         low = np.concatenate([[0], alone - 15, [np.log(0.1)]])
-        return low, np.concatenate([[top], alone + 3, [np.log(10)]])
+        return low, np.concatenate([[top], alone + 1.5, [np.log(10)]])
 
     def prior(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Domains are worth the same and beta is one, until the runs say otherwise."""

@@ -17,7 +17,8 @@ FloatArray = NDArray[np.float64]
 class Exponential(NonlinearLaw):
     """Each loss falls exponentially towards a floor: L_i(r) = c_i + exp(Σ_j t_ij r_j), c_i >= 0.
 
-    Convex in r, as the exponential of a linear form plus a constant.
+    Convex in r, as the exponential of a linear form plus a constant. Olmix's log-linear law (arXiv
+    2602.12237), exp(c) + exp(t · r), is the same formula.
 
     It can't represent the jump at a share of exactly zero: the loss of a domain falls steeply
     with its first few per cent, and the exponential is nearly flat there. On 32 published runs
