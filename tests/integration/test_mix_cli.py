@@ -112,7 +112,7 @@ def test_laws_are_compared_best_first(tables: Path, capsys: pytest.CaptureFixtur
     assert [row["law"] for row in rows] == ["additive", "linear", "constant", "d-cpt"]
     assert float(rows[0]["relative"]) < 0.2 < float(rows[1]["relative"]) < 1
     assert float(rows[0]["spearman"]) > 0.95
-    assert float(rows[2]["relative"]) == 1
+    assert float(rows[2]["relative"]) == pytest.approx(1)
     assert (rows[2]["spearman"], rows[3]["relative"]) == ("", "")
 
 
@@ -132,6 +132,10 @@ def test_a_law_is_judged_on_runs_it_has_not_seen(
     for row in rows:
         ends = [float(row[f"{end}/web_val"]) for end in ("low", "loss", "high")]
         assert ends == sorted(ends)
+    assert "are no test of it" not in " ".join(said.split())
+    curate("mix", "predict", law, tables / "train.csv", "--losses", tables / "train_losses.csv")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "24 of 24 mixtures are those of runs the law was fitted to" in said
 
 
 def test_a_law_of_size_and_mixture_predicts_at_a_size(
@@ -296,9 +300,18 @@ def test_what_is_wrong_is_said_with_what_to_do(
     prior.write_text(json.dumps(dict.fromkeys(DOMAINS, 0.25)))
     optimize = ("mix", "optimize", law, "--prior", prior, *out)
     assert "reads no covariates: give no --at" in refused(capsys, *optimize, "--at", "tokens=1B")
+    said = refused(capsys, *optimize, "--tokens", "1B")
+    assert "--tokens caps repetition by what there is: give --selection or --available" in said
     assert "--lower wants NAME=NUMBER" in refused(capsys, *optimize, "--lower", "web")
     said = refused(capsys, *optimize, "--floor", "code,wiki=0.9", "--lower", "web=0.2")
     assert "No mixture meets the constraints" in said and "group 'code+wiki'" in said
+    scarce = tables / "scarce.json"
+    scarce.write_text(json.dumps(dict.fromkeys(DOMAINS, 10**9)))
+    optimize = ("mix", "optimize", law, "--available", scarce, *out)
+    said = refused(capsys, *optimize, "--tokens", "40B")
+    assert "repetition cap" in said and "--extrapolate lifts them" in said
+    scarce.write_text(json.dumps(dict.fromkeys(DOMAINS[1:], 10**9)))
+    assert f"{scarce}: no value for the domain 'arxiv'." in refused(capsys, *optimize)
     said = refused(capsys, "mix", "predict", law, few)
     assert "no column 'arxiv' or 'train_arxiv'" in said
     said = refused(capsys, "mix", "export", prior, "--format", "olmo")

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 @given.selection
 @given.available
 @options.out_file
-@click.option("--runs", default=14, show_default=True, help="How many mixtures.")
+@click.option(
+    "--runs",
+    default=14,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many mixtures.",
+)
 @click.option(
     "--method",
     default="dirichlet",

@@ -46,11 +46,17 @@ def print_fit(found: Fit, where: str) -> None:
 
 
 def _print_candidates(found: Fit) -> None:
+    chosen = found.stored.law.law.name
     output.print(
         "Chosen by held-out error, as a share of the mean's, mean over the targets: "
         + ", ".join(f"{printable(name)} {error:.3f}" for name, error in found.candidates.items())
         + "."
     )
+    if chosen != next(iter(found.candidates)):
+        output.print(
+            f"{printable(chosen)} is within a standard error of the least, and an average is "
+            "safer where runs can't tell."
+        )
 
 
 def _by_name(warnings: Sequence[str], stored: StoredLaw) -> list[str]:

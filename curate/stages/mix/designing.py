@@ -143,6 +143,7 @@ def extend(
     """
     stored, names = _finished(runs, law, losses, columns, seed)
     supply = Supply.of(stored.domains, selection, available)
+    supply.check_tokens(tokens)
     most = None if supply.available is None else supply.greatest(tokens, max_epochs)
     fitted = at_covariates(stored.law, at or {})
     with as_config_error("design"), threadpool_limits(1):

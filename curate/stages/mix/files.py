@@ -119,20 +119,21 @@ def load_available(path: str | Path) -> dict[str, int]:
 
 
 def list_by_name(
-    values: Mapping[str, Any], names: Sequence[str], what: str, default: Any = None
+    values: Mapping[str, Any], names: Sequence[str], what: str, default: Any = None, where: str = ""
 ) -> list[Any]:
-    """Values in the order of the names.
+    """Values in the order of the names, from the file ``where`` if any.
 
     Raises:
         ConfigError: for a name that is none of them, or one that lacks a value where there is no
             default.
     """
+    at = f"{where}: " if where else ""
     unknown = [name for name in values if name not in names]
     if unknown:
-        raise ConfigError(f"{unknown[0]!r} is no {what} of the law. It has {', '.join(names)}.")
+        raise ConfigError(f"{at}{unknown[0]!r} is no {what} of the law. It has {', '.join(names)}.")
     missing = [name for name in names if name not in values]
     if missing and default is None:
-        raise ConfigError(f"No value for the {what} {missing[0]!r}.")
+        raise ConfigError(f"{at}no value for the {what} {missing[0]!r}.")
     return [values.get(name, default) for name in names]
 
 

@@ -77,23 +77,26 @@ def optimize(
         raise ConfigError(
             "A selection limits the shares by the size of the dataset: give --tokens."
         )
+    supply.check_tokens(tokens)
     start = supply.proportional if prior is None else read_prior(prior, stored.domains)
     assert start is not None
     fitted = at_covariates(stored.law, at or {})
     with as_config_error("optimize"), threadpool_limits(1):
+        constraints = mixing.Constraints(
+            **_bounds(stored, lower, upper, extrapolate),
+            groups=_groups(stored, floors),
+            **_cap(supply, tokens),
+            max_epochs=max_epochs,
+            names=tuple(stored.domains),
+        )
+        _check_room(constraints, len(stored.domains), extrapolate)
         found = mixing.optimize(
             fitted,
             prior=start,
             proportional=supply.proportional,
             weights=stored.weights(objective),
             kl_strength=kl_strength,
-            constraints=mixing.Constraints(
-                **_bounds(stored, lower, upper, extrapolate),
-                groups=_groups(stored, floors),
-                **_cap(supply, tokens),
-                max_epochs=max_epochs,
-                names=tuple(stored.domains),
-            ),
+            constraints=constraints,
             method=method,
             level=level,
             rng=np.random.default_rng(seed),
@@ -125,6 +128,19 @@ def _bounds(
     low = np.where(np.isnan(asked_low), np.fmin(least, asked_high), asked_low)
     high = np.where(np.isnan(asked_high), np.fmax(most, asked_low), asked_high)
     return {"lower": tuple(low.tolist()), "upper": tuple(high.tolist())}
+
+
+def _check_room(constraints: mixing.Constraints, n_domains: int, extrapolate: bool) -> None:
+    """Raises ValueError where no mixture is left, and says which bounds nobody asked for."""
+    try:
+        constraints.polytope(n_domains)
+    except ValueError as error:
+        if extrapolate:
+            raise
+        raise ValueError(
+            f"{error} Bounds that were not asked for are the least and the greatest share of the "
+            "runs; --extrapolate lifts them."
+        ) from error
 
 
 def _groups(

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+import mixing
+
 from ...errors import ConfigError, as_config_error
 from ...files import whole
 from ...runs import LOSS, Columns, RunTable
@@ -109,11 +111,27 @@ def predict(
         high=high,
         observed=table.losses if table.targets == stored.targets else None,
         level=level,
-        warnings=list(table.left_out),
+        warnings=[*table.left_out, *_seen(stored, table)],
     )
     if out is not None:
         found.write(out)
     return found
+
+
+def _seen(stored: StoredLaw, table: RunTable) -> list[str]:
+    """That some of the mixtures measured are those of runs that the law was fitted to."""
+    # A law of model size may well be judged on a mixture it knows, at another size.
+    if table.targets != stored.targets or stored.law.law.covariates:
+        return []
+    known = {row.tobytes() for row in stored.law.runs.mixtures.round(9)}
+    shares = mixing.check_mixtures(table.mixtures).round(9)
+    n_seen = sum(row.tobytes() in known for row in shares)
+    if not n_seen:
+        return []
+    return [
+        f"{n_seen} of {len(table)} mixtures are those of runs the law was fitted to: "
+        "their errors are no test of it."
+    ]
 
 
 def _read(

@@ -37,6 +37,13 @@ class Supply:
         """The share of each domain in what is available."""
         return None if self.available is None else mixing.proportional(self.available)
 
+    def check_tokens(self, tokens: int | None) -> None:
+        """Raises ConfigError for a size of the dataset where nobody said what there is."""
+        if tokens is not None and self.available is None:
+            raise ConfigError(
+                "--tokens caps repetition by what there is: give --selection or --available."
+            )
+
     def greatest(self, tokens: int | None, max_epochs: float) -> FloatArray:
         """The greatest share of each domain that repeats no token beyond ``max_epochs``."""
         if tokens is None or self.available is None:
@@ -66,7 +73,9 @@ class Supply:
         tokens = load_available(available)
         order = domains or list(tokens)
         with as_config_error(str(available)):
-            amounts = np.array(list_by_name(tokens, order, "domain"), np.float64)
+            amounts = np.array(
+                list_by_name(tokens, order, "domain", where=str(available)), np.float64
+            )
             mixing.proportional(amounts)
         return cls(domains=order, available=amounts)
 
@@ -78,7 +87,7 @@ def read_prior(path: str | Path, domains: list[str]) -> FloatArray:
         ConfigError: other domains, or no mixture.
     """
     with as_config_error(str(path)):
-        shares = list_by_name(load_mixture(path), domains, "domain", 0.0)
+        shares = list_by_name(load_mixture(path), domains, "domain", 0.0, str(path))
         prior: FloatArray = mixing.check_mixtures([shares])[0]
     return prior
 
