@@ -77,7 +77,7 @@ class RunTable:
         domains: one per column of ``mixtures``.
         mixtures: float64[runs, domains], each row on the simplex, within 1 % as files round it.
         targets: one per column of ``losses``.
-        losses: float64[runs, targets], nats per token.
+        losses: float64[runs, targets], in one unit, such as nats per token.
         sheets: the files it was read from, row by row; none for a table that was made.
         left_out: runs that only one of two files holds, in words.
     """

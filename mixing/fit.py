@@ -114,7 +114,8 @@ def least_squares_multistart(
     With ``huber``, a run counts by the square of its residual up to that many robust standard
     deviations (1.4826 times the median absolute residual) and by its distance beyond. The best
     optimum of the squared error is where reweighting begins, and the standard deviation is taken
-    anew in every round.
+    anew in every round. Below three runs a parameter the residuals are the fit's own and tell no
+    outlier: then every fit keeps the squared error.
 
     Args:
         curve: the law's formula.
@@ -132,7 +133,7 @@ def least_squares_multistart(
     settings = _Settings(
         anchors=np.empty((0, inputs.shape[1])) if anchors is None else anchors,
         anchor_weight=anchor_weight,
-        huber=huber,
+        huber=huber if len(inputs) >= _RUNS_A_PARAMETER * uniforms.shape[1] else None,
     )
     theta, reached = _solve(curve, inputs, losses, subsets[:1], uniforms, None, settings)
     if len(subsets) > 1:
@@ -228,16 +229,10 @@ def _reweight(
     theta: FloatArray,
     huber: float,
 ) -> FloatArray:
-    """The optimum of the Huber loss near each ``theta[fits, parameters]``.
-
-    With few runs a parameter the residuals are the fit's own and tell no outlier: such a fit keeps
-    the squared error.
-    """
+    """The optimum of the Huber loss near each ``theta[fits, parameters]``."""
     theta, seen = theta.copy(), fits.weights > 0
     seen[:, n_runs:] = False
-    which = np.flatnonzero(seen.sum(axis=1) >= _RUNS_A_PARAMETER * theta.shape[1])
-    if not len(which):
-        return theta
+    which = np.arange(len(theta))
     weights = fits.weights.copy()
     for _ in range(_MAX_REWEIGHTS):
         distance = np.abs(curve.values(theta[which], inputs) - fits.losses[which])

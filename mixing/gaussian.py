@@ -154,7 +154,7 @@ class Process:
         return float(value), gradient + off / _PRIOR_SPREAD
 
     def _noise(self, found: Hyperparameters) -> FloatArray:
-        """The expectation step: variance of each run from what the others make of it."""
+        """The expectation step: what multiplies each run's noise, from its expected square."""
         covariance, *_ = self._covariance(found.log, found.noise)
         _, _, inverse = _factor(covariance)
         level = np.exp(2 * found.log[-1])

@@ -88,8 +88,10 @@ def jackknife_plus(
     Each run i offers ``mu_i(x) ± |R_i|``: the prediction of the law that was fitted without it,
     and how wrong that law was about it. The interval spans the order statistics of both ends, so
     it widens with the noise of the runs as well as where the law hangs on a single run. Coverage
-    is at least ``2 * level - 1`` whatever the law, and near ``level`` in practice, *for runs
-    drawn like those of the design*; no such promise holds at an optimum outside of their range.
+    is at least ``2 * level - 1`` whatever the law, leaving one run out (a little less with five
+    folds: Theorem 4), for a law that was not chosen by these residuals; and near ``level`` in
+    practice, *for runs drawn like those of the design*; no such promise holds at an optimum
+    outside of their range.
 
     Source: Barber et al., "Predictive inference with the jackknife+" (2021), Section 1.2, and
     its CV+ form (Section 3) where a fold holds several runs.

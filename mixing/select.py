@@ -72,6 +72,9 @@ def select_law(
     """
     if not candidates:
         raise ValueError("'candidates' of select_law must hold at least one law. Got none.")
+    names = [law.name for law in candidates]
+    if len(set(names)) < len(names):
+        raise ValueError(f"'candidates' of select_law must have distinct names. Got {names}.")
     seed = int(rng.integers(2**63))
     fitted = tuple(law.fit(mixtures, losses, np.random.default_rng(seed)) for law in candidates)
     errors = {law.law.name: relative_errors(law) for law in fitted}

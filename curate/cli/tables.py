@@ -103,7 +103,7 @@ def print_prediction(found: dict[str, Any]) -> None:
     level = f"{found.get('level', 0.9):.0%}"
     over = found.get("gain_over", "the proportional mixture of the same documents")
     output.print(
-        f"Predicted loss of the proposed mixture: {found['predicted_loss']:.4f} nats/token "
+        f"Predicted loss of the proposed mixture: {found['predicted_loss']:.4f} "
         f"({level} interval {interval(found['predicted_interval'])}; {found['certificate']})"
     )
     doubt = " The interval holds zero: there may be no gain." if found["gain_holds_zero"] else ""

@@ -36,6 +36,7 @@ class Additive(NonlinearLaw):
     Attributes:
         n_starts: starting points.
         shrinkage: weight of the prior: log C_ij alike within a target, gamma_ij near 0.7.
+        huber: see `NonlinearLaw`.
     """
 
     name: ClassVar[str] = "additive"

@@ -32,6 +32,7 @@ class Exponential(NonlinearLaw):
     Attributes:
         n_starts: starting points; the fit is nearly one-dimensional (given c, a regression).
         shrinkage: weight of the prior on t_ij minus its mean over j, whose unit is a factor of e.
+        huber: see `NonlinearLaw`.
     """
 
     name: ClassVar[str] = "exponential"

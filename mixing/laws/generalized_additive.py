@@ -38,12 +38,14 @@ class GeneralizedAdditive(NonlinearLaw):
 
     Source: Shukor et al., "Scaling Laws for Optimal Data Mixtures" (arXiv 2507.09404), the
     additive law; beta and a floor by domain are ours, and so are the priors, chosen by
-    cross-validation on published runs. The other departures are those of `Additive`.
+    cross-validation on published runs. Other departures:
+    0 < gamma <= 1 and E >= 0; trust-region steps from several starts in place of basin-hopping;
+    the Huber loss by reweighting.
 
     Attributes:
         n_starts: starting points.
-        shrinkage: weight of the prior: E_ij alike and log C_ij alike within a target, gamma_ij
-            near 0.7, beta_i near one.
+        shrinkage: weight of the prior: E_ij alike and beta_i log C_ij alike within a target,
+            gamma_ij near 0.7, beta_i near one.
         huber: see `NonlinearLaw`.
     """
 

@@ -25,6 +25,9 @@ _ANCHOR_WEIGHT = 0.1
 class NonlinearLaw(Formula, Curve):
     """A law that is a curve to the multi-start engine, and is fitted by it, target by target.
 
+    A departure that all these laws share from their sources: a prior on the parameters, and the
+    weak guess that leaving out a domain gives the mean loss.
+
     Attributes:
         positive: whether losses must be >= 0, as where every term of the formula is.
         n_starts: starting points of the fit on all runs.
@@ -85,14 +88,17 @@ class NonlinearLaw(Formula, Curve):
             subsets,
             uniforms,
             huber=self.huber,
-            anchors=_without_each(inputs, n_domains),
+            anchors=_without_each(inputs, n_domains) if self.shrinkage else None,
             anchor_weight=_ANCHOR_WEIGHT * self.shrinkage**2,
         )
         return solution.theta, solution.share_of_starts
 
 
 def _without_each(inputs: FloatArray, n_domains: int) -> FloatArray:
-    """The mean run with each domain left out in turn, float64[domains, domains + covariates]."""
+    """The mean run with each domain left out in turn, float64[domains, domains + covariates].
+
+    The mean is over all runs, held out or not: it tells where losses are asked for, not any loss.
+    """
     mean = np.exp(np.log(inputs[:, n_domains:]).mean(axis=0))
     shares = inputs[:, :n_domains].mean(axis=0) * (1 - np.eye(n_domains))
     left = shares.sum(axis=1) > 0

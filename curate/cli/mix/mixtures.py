@@ -26,7 +26,10 @@ from . import given
 @click.option("--tokens", help="Size of the final dataset, such as 5M; caps repetition.")
 @options.max_epochs
 @click.option(
-    "--weight", multiple=True, metavar="TARGET=W", help="Of a target; all the same if none."
+    "--weight",
+    multiple=True,
+    metavar="TARGET=W",
+    help="Of a target, the others none; all the same if none is given.",
 )
 @click.option("--lower", multiple=True, metavar="DOMAIN=SHARE", help="Least share; repeatable.")
 @click.option("--upper", multiple=True, metavar="DOMAIN=SHARE", help="Greatest share; repeatable.")

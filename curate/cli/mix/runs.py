@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 @click.option(
     "--extend",
     type=click.Path(),
-    help="Add the most informative runs to those of a table or a fitted law, in place of --method.",
+    help="Add the most informative runs to those of a table or a fitted law, in place of "
+    "--method; no domain gets more than in some run, unless --tokens says so.",
 )
 @click.option(
     "--law",

@@ -144,7 +144,7 @@ def extend(
     stored, names = _finished(runs, law, losses, columns, seed)
     supply = Supply.of(stored.domains, selection, available)
     supply.check_tokens(tokens)
-    most = None if supply.available is None else supply.greatest(tokens, max_epochs)
+    most = None if tokens is None else supply.greatest(tokens, max_epochs)
     fitted = at_covariates(stored.law, at or {})
     with as_config_error("design"), threadpool_limits(1):
         mixtures = mixing.extend(fitted, n, np.random.default_rng(seed), maximum=most)
