@@ -238,8 +238,7 @@ def _reweight(
         distance = np.abs(curve.values(theta[which], inputs) - fits.losses[which])
         median = np.nanmedian(np.where(seen[which], distance, np.nan), axis=1, keepdims=True)
         limit = huber * np.maximum(_NORMAL * median, _LEAST_DEVIATION)
-        fresh = weights[which]
-        fresh = np.where(seen[which], limit / np.maximum(distance, limit), fresh)
+        fresh = np.where(seen[which], limit / np.maximum(distance, limit), weights[which])
         moved = np.abs(fresh - weights[which]).max(axis=1) > _SETTLED
         weights[which] = fresh
         which = which[moved]
