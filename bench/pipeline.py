@@ -31,6 +31,7 @@ _KILL_WHEN = [
     "scores/perplexity/*/*.parquet",
     "scores/density/*/*.parquet",
     "selection/*/*.parquet",
+    "mix/proxies/stacks/plan.json",
     "mix/proxies/runs/00[3-9].json",
     "mix/proxies/runs/check-*.json",
     "dataset/.spool",

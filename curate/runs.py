@@ -1,8 +1,9 @@
 """Tables of proxy runs: one row a run, the shares of each domain, the losses on each target.
 
-A CSV file with the columns ``run``, ``share/<domain>`` …, ``loss/<target>`` …, or with other
-prefixes; a design is the same table without losses. Further columns are kept as they are:
-``parameters`` or ``tokens`` of each run, which some laws read.
+A CSV or Parquet file with the columns ``run``, ``share/<domain>`` …, ``loss/<target>`` …, or with
+other prefixes; a design is the same table without losses. Further columns are kept as they are:
+``parameters`` or ``tokens`` of each run, which some laws read. A table of curves (see `curves`) is
+read as the last step of each run.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .curves import LOSS, SHARE
 from .errors import ConfigError
 from .files import whole
 from .sheets import Sheet
 
-SHARE, LOSS = "share/", "loss/"
+__all__ = ["LOSS", "SHARE", "Columns", "RunTable"]
+
 _ROUNDING = 0.01  # published mixtures are rounded
 
 
@@ -109,9 +112,9 @@ class RunTable:
         """Read a table of runs, or a design.
 
         Args:
-            path: CSV file.
+            path: CSV file, or Parquet by its name.
             columns: where shares and losses are; by the usual prefixes if not given.
-            losses: CSV file of the losses, where they are apart: joined by ``run`` or ``index``.
+            losses: file of the losses, where they are apart: joined by ``run`` or ``index``.
 
         Raises:
             ConfigError: not there, no share columns, a cell that is no number, a negative share,

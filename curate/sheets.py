@@ -1,4 +1,4 @@
-"""CSV files of runs: cells by column, numbers checked, and the line that each row came from."""
+"""Files of runs: cells by column, numbers checked, and the line that each row came from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .curves import LOSS, SHARE, Curves, holds_curves, open_table
 from .errors import ConfigError
 
 NAMES = ("run", "index")
@@ -21,27 +22,33 @@ _SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """The rows of a CSV file, as text.
+    """The rows of a CSV file, as text, or those of a Parquet file.
 
     Attributes:
         path: of the file.
         header: the names of the columns, distinct.
-        lines: the line of the file each row ends on, counted from 1.
+        lines: the line of the file each row ends on, counted from 1; or what else names it.
         rows: the cells; a short row lacks its last ones.
+        unit: what ``lines`` are.
     """
 
     path: str
     header: list[str]
-    lines: list[int]
+    lines: Sequence[int | str]
     rows: list[list[str]]
+    unit: str = "line"
 
     @classmethod
     def read(cls, path: str | Path) -> Sheet:
-        """Read a CSV file; blank lines are no rows.
+        """Read a CSV file; blank lines are no rows. A Parquet file by its name (.parquet).
+
+        Of a table of curves the rows are the last steps of its runs, losses as columns.
 
         Raises:
-            ConfigError: not there, no CSV, or a column that is there twice.
+            ConfigError: not there, not such a file, or a column that is there twice.
         """
+        if Path(path).suffix == ".parquet":
+            return cls._read_parquet(path)
         try:
             with Path(path).open(newline="", encoding="utf-8-sig") as file:
                 reader = csv.reader(file)
@@ -49,9 +56,7 @@ class Sheet:
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise ConfigError(f"{path}: cannot be read as a CSV file: {error}") from error
         header = [name.strip() for name in read[0][1]] if read else []
-        twice = sorted({column for column in header if header.count(column) > 1})
-        if twice:
-            raise ConfigError(f"{path}: column {twice[0]!r} is there more than once.")
+        _check_distinct(path, header)
         body = read[1:]
         return cls(
             path=str(path),
@@ -60,9 +65,42 @@ class Sheet:
             rows=[row for _, row in body],
         )
 
+    @classmethod
+    def _read_parquet(cls, path: str | Path) -> Sheet:
+        table = open_table(path)
+        if holds_curves(table.column_names):
+            return cls._last_steps(path, Curves.read(path))
+        _check_distinct(path, table.column_names)
+        columns = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
+        return cls(
+            path=str(path),
+            header=table.column_names,
+            lines=range(1, len(table) + 1),
+            rows=[list(row) for row in zip(*columns, strict=True)],
+            unit="row",
+        )
+
+    @classmethod
+    def _last_steps(cls, path: str | Path, curves: Curves) -> Sheet:
+        """One row a run: its last losses, and what laws read beside the shares."""
+        shares, losses = [SHARE + d for d in curves.domains], [LOSS + t for t in curves.targets]
+        rows = []
+        for i, run in enumerate(curves.runs):
+            step = int(curves.steps(i)[-1])
+            counts = (curves.parameters[i], round(step * curves.tokens_per_step[i]), step)
+            numbers = (*counts, curves.seeds[i], *curves.losses(i)[-1])
+            rows.append([run, *map(_cell, curves.mixtures[i].tolist()), *map(_cell, numbers)])
+        return cls(
+            path=str(path),
+            header=["run", *shares, "parameters", "tokens", "step", "seed", *losses],
+            lines=[repr(run) for run in curves.runs],
+            rows=rows,
+            unit="run",
+        )
+
     def where(self, row: int) -> str:
         """A row as an error names it."""
-        return f"{self.path}, line {self.lines[row]}"
+        return f"{self.path}, {self.unit} {self.lines[row]}"
 
     def texts(self, column: str) -> list[str]:
         """The cells of a column; empty where a row is too short."""
@@ -133,8 +171,8 @@ class Sheet:
         if len(rows) > _SHOWN:
             lines.append(f"{len(rows) - _SHOWN:,} more")
         if len(lines) < 2:
-            return "".join(f"line {line}" for line in lines)
-        return f"lines {', '.join(lines[:-1])} and {lines[-1]}"
+            return "".join(f"{self.unit} {line}" for line in lines)
+        return f"{self.unit}s {', '.join(lines[:-1])} and {lines[-1]}"
 
     def _by(self, key: str) -> dict[str, int]:
         rows: dict[str, int] = {}
@@ -149,3 +187,16 @@ class Sheet:
 
     def _pick(self, rows: Sequence[int]) -> Sheet:
         return replace(self, lines=[self.lines[i] for i in rows], rows=[self.rows[i] for i in rows])
+
+
+def _check_distinct(path: str | Path, header: Sequence[str]) -> None:
+    twice = sorted({column for column in header if header.count(column) > 1})
+    if twice:
+        raise ConfigError(f"{path}: column {twice[0]!r} is there more than once.")
+
+
+def _cell(value: object) -> str:
+    """A value as a CSV file holds it, which numbers survive exactly."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return "" if value is None else str(value)

@@ -31,8 +31,10 @@ from .laws import (
 from .limits import Group
 from .optimize import optimize
 from .optimum import Comparison, Optimum
+from .schedule import Schedule
 from .select import Selected, choose, relative_error, relative_errors, select_law
 from .simplex import check_mixtures, proportional, unimax, water_fill
+from .verify import Verification, verify
 
 __all__ = [
     "Additive",
@@ -60,7 +62,9 @@ __all__ = [
     "M2",
     "M3",
     "Optimum",
+    "Schedule",
     "Selected",
+    "Verification",
     "check_mixtures",
     "choose",
     "d_optimal",
@@ -75,5 +79,6 @@ __all__ = [
     "relative_errors",
     "select_law",
     "unimax",
+    "verify",
     "water_fill",
 ]

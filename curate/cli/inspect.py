@@ -129,8 +129,8 @@ def _proxies(directory: Path) -> None:
 
     finished = len(list((directory / "runs").glob("*.json")))
     output.print(f"Proxy runs: {finished} finished")
-    if (directory / "runs.csv").exists():
-        print_runs(RunTable.read(directory / "runs.csv"))
+    if (directory / "runs.parquet").exists():
+        print_runs(RunTable.read(directory / "runs.parquet"))
 
 
 def _selection(directory: Path) -> None:

@@ -81,7 +81,9 @@ def _check_not_given(names: tuple[str, ...]) -> None:
             )
 
 
-def _reads_corpus(command: Command, *, tables: bool, needed: bool) -> Command:
+def _reads_corpus(
+    command: Command, *, tables: bool, needed: bool, by_option: bool = False
+) -> Command:
     """See `reads_corpus`; with groups where tables are written, without INPUT if not needed."""
     group = click.option(
         "--group-column",
@@ -89,7 +91,22 @@ def _reads_corpus(command: Command, *, tables: bool, needed: bool) -> Command:
         "then have a column group.",
     )
 
-    @click.argument("inputs", nargs=-1, required=needed, metavar="INPUT..." if needed else None)
+    inputs_given = (
+        click.option(
+            "--corpus",
+            "inputs",
+            multiple=True,
+            required=needed,
+            metavar="INPUT",
+            help="What was scored: files, directories, globs or URLs; repeatable.",
+        )
+        if by_option
+        else click.argument(
+            "inputs", nargs=-1, required=needed, metavar="INPUT..." if needed else None
+        )
+    )
+
+    @inputs_given
     @click.option("--text-column", default="text", show_default=True, help="Holds the text.")
     @click.option("--id-column", help="Holds the id.  [default: id, where there is one]")
     @click.option("--domain-column", help="Holds the domain.  [default: the first directory]")
@@ -129,6 +146,11 @@ def _reads_corpus(command: Command, *, tables: bool, needed: bool) -> Command:
 def reads_corpus(command: Command) -> Command:
     """INPUT… and the options that say how to read it, handed on as ``corpus``."""
     return _reads_corpus(command, tables=False, needed=True)
+
+
+def takes_corpus(command: Command) -> Command:
+    """`reads_corpus` with INPUT given by an option, --corpus, for verbs with another argument."""
+    return _reads_corpus(command, tables=False, needed=True, by_option=True)
 
 
 def tabulates_corpus(command: Command) -> Command:

@@ -191,7 +191,7 @@ def print_pipeline(report: dict[str, Any], where: str) -> None:
     output.print(f"Wrote {report['documents']:,} rows to {folder}/dataset/data")
     output.print(f"  scores     {folder}/scores/{{{','.join(scorers)}}}")
     output.print(f"  selection  {folder}/selection")
-    output.print(f"  law, runs  {folder}/mix/law.json, {folder}/mix/proxies/runs.csv")
+    output.print(f"  law, runs  {folder}/mix/law.json, {folder}/mix/proxies/runs.parquet")
     output.print(f"  mixture    {folder}/mix/mixture.json")
     output.print(f"  manifest   {folder}/dataset/manifest.json")
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..budget import parse_tokens
 from ..config import Pipeline
 from ..corpus import Corpus
+from ..errors import ConfigError
 from ..files import digest, local_directory, write_json
 from ..registry import make_embedder, make_point_scorer, make_scorer, reads_points
 from ..tables import EMBEDDINGS, ScoreStore
@@ -174,7 +175,9 @@ def _mix(
         swarm=swarm,
         workers=pipeline.workers,
     )
-    mix.fit(room / "proxies" / "runs.csv", room / "law.json", law=section.law, seed=pipeline.seed)
+    mix.fit(
+        room / "proxies" / "runs.parquet", room / "law.json", law=section.law, seed=pipeline.seed
+    )
     return mix.optimize(
         room / "law.json",
         selection,
@@ -194,7 +197,10 @@ def _check(
     swarm: proxies.Swarm,
     say: Say,
 ) -> dict[str, list[float]]:
-    """Measured losses, by seed, of proxies on the proposal and on what it is compared with."""
+    """Measured losses, by seed, of proxies on the proposal and on what it is compared with.
+
+    A seed with which one of them diverged is left out.
+    """
     seeds, chosen = range(pipeline.mix.check_seeds), Selection(out / "selection")
     wanted = {
         "proposed": (KEPT, mixture["mixture"]),
@@ -205,13 +211,13 @@ def _check(
         proxies.Job(
             run=f"check-{name}-{digest(shares)[:8]}-{seed}",
             text=text,
-            mixture=proxies.over_all(chosen, shares),
+            schedule=proxies.over_all(chosen, shares),
             seed=seed,
         )
         for name, (text, shares) in wanted.items()
         for seed in seeds
     ]
-    losses = proxies.run_jobs(
+    runs = proxies.run_jobs(
         jobs,
         out / "selection",
         corpus,
@@ -221,8 +227,15 @@ def _check(
         workers=pipeline.workers,
     )
     weights = np.array([mixture["objective"].get(domain, 0.0) for domain in chosen.domains])
-    means = (losses @ (weights / weights.sum())).reshape(len(wanted), len(seeds))
-    check = {name: row.tolist() for name, row in zip(wanted, means, strict=True)}
+    means = (runs.losses @ (weights / weights.sum())).reshape(len(wanted), len(seeds))
+    complete = np.isfinite(means).all(axis=0)  # gains are taken seed by seed
+    if not complete.any():
+        run, reason = next(iter(runs.diverged.items()))
+        raise ConfigError(
+            f"{out / 'mix'}: with every seed a run of the check diverged, such as {run} "
+            f"({reason}). Lower mix.proxy.learning_rate, in another directory."
+        )
+    check = {name: row[complete].tolist() for name, row in zip(wanted, means, strict=True)}
     write_json(out / "mix" / "check.json", check)
     return check
 

@@ -1,101 +1,43 @@
 """Train proxy models on designed mixtures of the selected documents, and measure them.
 
 OUT/_config.json        what the runs have in common
+OUT/tokenizer/          where it is trained on the documents, see `proxy_tokenizer`
 OUT/tokens/             text of each domain as token ids, see `proxy_text`
+OUT/stacks/             what is being trained, see `proxy_stacks`
 OUT/runs/<run>.json     one finished run
-OUT/runs.csv            all of them: run, share/…, loss/…
+OUT/runs.parquet        all runs of a design as they learned, see `curves`
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from mixing.proxies import ProxySpec, train_proxy
-from scorers.tokenizer import Tokenizer
+from mixing.proxies import ProxySpec
 
 from ..corpus import Corpus
 from ..engines.local import in_processes
 from ..errors import ConfigError, as_config_error
-from ..files import (
-    claim,
-    digest,
-    local_directory,
-    only_writer,
-    read_json,
-    refuse_another,
-    versions,
-    write_json,
-)
-from ..registry import did_you_mean, resolve_model
+from ..files import claim, digest, local_directory, only_writer, read_json, refuse_another
 from ..runs import RunTable
-from .proxy_text import KEPT, VALIDATION, load_tokens, write_tokens
+from .proxy_runs import ProxyRuns, read_runs, run_file
+from .proxy_stacks import Work, plan, progress_of, train
+from .proxy_swarm import Job, Swarm, measured_steps, over_all
+from .proxy_text import BEFORE, KEPT, write_tokens
+from .proxy_tokenizer import make_tokenizer
 from .selection import Selection
 
+__all__ = ["BEFORE", "KEPT", "Job", "ProxyRuns", "Swarm", "over_all", "run", "run_jobs"]
+
 CONFIG = "_config.json"
-_SET_HERE = ("n_vocabulary", "seed")
+_SECONDS_BETWEEN_LOOKS = 5.0
 
-
-@dataclass(frozen=True)
-class Swarm:
-    """What all runs of a directory have in common.
-
-    Attributes:
-        tokenizer: model directory or hub name; "demo" is the toy's.
-        held_out: share of the documents that proxies are judged on, in (0, 1).
-        proxy: the model and its training; its vocabulary and seed are set for each run.
-    """
-
-    tokenizer: str
-    held_out: float
-    proxy: ProxySpec
-
-    @classmethod
-    def of(cls, *, tokenizer: str = "demo", held_out: float = 0.1, **proxy: Any) -> Swarm:
-        """A swarm from plain options; those of the proxy and their defaults are `ProxySpec`'s.
-
-        Raises:
-            ConfigError: an option it does not have, or a value out of range.
-        """
-        known = [name for name in ProxySpec.__dataclass_fields__ if name not in _SET_HERE]
-        for name in proxy:
-            if name not in known:
-                near = did_you_mean(name, ["tokenizer", "held_out", *known])
-                raise ConfigError(f"A proxy has no option {name!r}. {near}")
-        try:
-            if not 0 < held_out < 1:
-                raise ValueError(f"'held_out' must be in (0, 1). Got {held_out}.")
-            return cls(tokenizer, held_out, ProxySpec(n_vocabulary=1, **proxy))
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"proxy: {error}") from error
-
-    def config(self) -> dict[str, Any]:
-        """Everything the runs have in common, as plain values."""
-        shared = {k: v for k, v in asdict(self.proxy).items() if k not in _SET_HERE}
-        return {"tokenizer": self.tokenizer, "held_out": self.held_out, **shared}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One run: shares of all domains, of the kept documents or of the corpus as it came."""
-
-    run: str
-    text: str
-    mixture: tuple[float, ...]
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class _Work:
-    job: Job
-    spec: ProxySpec
-    root: Path
-    domains: list[str]
-    targets: list[str]
+Say = Callable[[str], None]
 
 
 def run(
@@ -106,34 +48,74 @@ def run(
     *,
     swarm: Swarm,
     workers: int = 2,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Say = lambda _: None,
 ) -> RunTable:
     """Train one proxy for each mixture of a design, on what was kept of each domain.
 
     Args:
-        design: CSV file of mixtures.
+        design: table of mixtures.
         selection: directory of a selection.
         corpus: the shards that were selected from.
-        out: local directory.
+        out: local directory; the runs are written to its runs.parquet.
         swarm: model and training.
         workers: processes side by side, of one thread each.
-        progress: told each finished run.
+        progress: told how far it is.
+
+    Returns:
+        The last losses of the runs that did not diverge.
 
     Raises:
         ConfigError: the design has other domains than the selection, or ``out`` other runs.
     """
-    planned, chosen = RunTable.read(design), Selection(Path(selection))
-    domains = chosen.domains
-    if planned.domains != domains:
-        raise ConfigError(f"{design} mixes {planned.domains}; {selection} kept {domains}.")
-    jobs = [
-        Job(run=name, text=KEPT, mixture=over_all(chosen, dict(zip(domains, mixture, strict=True))))
+    run_design(design, selection, corpus, out, swarm=swarm, workers=workers, progress=progress)
+    return RunTable.read(Path(out) / "runs.parquet")
+
+
+def run_design(
+    design: str | Path,
+    selection: str | Path,
+    corpus: Corpus,
+    out: str | Path,
+    *,
+    swarm: Swarm,
+    seeds: int = 1,
+    workers: int = 2,
+    progress: Say = lambda _: None,
+) -> ProxyRuns:
+    """As `run`, with all that was measured, and each mixture with several seeds.
+
+    Of each mixture ``seeds`` runs are trained; one of another seed than 0 is named
+    "<run>-s<seed>".
+    """
+    jobs = design_jobs(design, Selection(Path(selection)), seeds)
+    runs = run_jobs(jobs, selection, corpus, out, swarm=swarm, workers=workers, progress=progress)
+    if len(runs.diverged) == len(jobs):
+        raise ConfigError(f"{out}: every run diverged ({next(iter(runs.diverged.values()))}).")
+    runs.write(Path(out) / "runs.parquet")
+    return runs
+
+
+def design_jobs(design: str | Path, chosen: Selection, seeds: int = 1) -> list[Job]:
+    """The runs that a design asks for, on what was kept.
+
+    Raises:
+        ConfigError: no mixtures, or other domains than the selection's.
+    """
+    planned = RunTable.read(design)
+    if planned.domains != chosen.domains:
+        raise ConfigError(f"{design} mixes {planned.domains}; {chosen.root} kept {chosen.domains}.")
+    if not planned.names:
+        raise ConfigError(f"{design} holds no mixture.")
+    return [
+        Job(
+            run=f"{name}-s{seed}" if seed else name,
+            text=KEPT,
+            schedule=over_all(chosen, dict(zip(planned.domains, mixture, strict=True))),
+            seed=seed,
+        )
         for name, mixture in zip(planned.names, planned.mixtures.tolist(), strict=True)
+        for seed in range(seeds)
     ]
-    losses = run_jobs(jobs, selection, corpus, out, swarm=swarm, workers=workers, progress=progress)
-    table = RunTable(planned.names, domains, planned.mixtures, domains, losses)
-    table.write(Path(out) / "runs.csv")
-    return table
 
 
 def run_jobs(
@@ -144,66 +126,141 @@ def run_jobs(
     *,
     swarm: Swarm,
     workers: int = 2,
-    progress: Callable[[str], None] = lambda _: None,
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Losses of each job, float64[jobs, domains of which something was kept], nats per token."""
-    root, chosen = local_directory(out), Selection(Path(selection))
-    tokenizer = Tokenizer(model=resolve_model(swarm.tokenizer))
+    progress: Say = lambda _: None,
+) -> ProxyRuns:
+    """Train what is not trained yet, in stacks side by side, and collect the losses.
+
+    A call that was killed goes on where it was and ends with the same bits. The number of
+    processes changes nothing but the time. A run that diverges is told through ``progress`` and
+    never stops the others.
+
+    Raises:
+        ConfigError: ``out`` holds other runs, or there is too little text.
+    """
+    root, chosen, jobs = local_directory(out), Selection(Path(selection)), [*jobs]
+    _check(jobs, swarm.device)
     with only_writer(root):
-        config = {**swarm.config(), "selection": digest(chosen.manifest)}
-        claim(root, CONFIG, config)
-        try:
+        spec = _prepare(root, chosen, corpus, swarm, {job.run: job for job in jobs})
+        left = []
+        for job in jobs:
+            done = run_file(root, job)
+            if done.exists():
+                refuse_another(root, read_json(done)["job"], job.plain())
+            else:
+                left.append(job.run)
+        start = time.perf_counter()
+        steps = _train(root, jobs, left, spec, swarm, chosen, workers, progress) if left else 0
+        seconds = time.perf_counter() - start
+        finished = read_runs(root, jobs, chosen, spec)
+    return replace(finished, model_steps=steps, seconds=seconds)
+
+
+def _check(jobs: Sequence[Job], device: str) -> None:
+    """What would fail after the text was encoded, or write elsewhere than to the directory."""
+    names = [job.run for job in jobs]
+    if not names:
+        raise ConfigError("No runs were asked for.")
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"Two runs are named {name!r}: give each a name of its own.")
+        if not name or len(name.encode()) > 200 or {*"/\\\0"} & {*name} or name[0] == ".":
+            raise ConfigError(
+                f"A run's name is that of its file: without slashes, of 1 to 200 bytes, not "
+                f"beginning with a dot. Got {name!r}."
+            )
+    if device != "cpu":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ConfigError(f"PyTorch sees no GPU for the device {device!r}. Use cpu.")
+
+
+def _prepare(
+    root: Path, chosen: Selection, corpus: Corpus, swarm: Swarm, jobs: dict[str, Job]
+) -> ProxySpec:
+    """Claim the directory, and write tokenizer and text."""
+    claim(root, CONFIG, {**swarm.config(), "selection": digest(chosen.manifest)})
+    try:
+        tokenizer = make_tokenizer(root, swarm, chosen, corpus)
+        texts = {job.text for job in jobs.values()}
+        for text in [KEPT, *([BEFORE] if BEFORE in texts else [])]:
             write_tokens(
                 root,
                 chosen,
                 corpus,
                 tokenizer,
+                text=text,
                 held_out=swarm.held_out,
                 n_tokens=swarm.proxy.n_tokens,
                 length=swarm.proxy.length,
             )
-        except ConfigError:
-            (root / CONFIG).unlink()  # so that the corrected request may write here
-            raise
-        work = []
-        for job in jobs:
-            spec = replace(swarm.proxy, n_vocabulary=tokenizer.size, seed=job.seed)
-            done = root / "runs" / f"{job.run}.json"
-            if done.exists():
-                refuse_another(root, read_json(done)["job"], _plain(job))
-            else:
-                work.append(_Work(job, spec, root, chosen.all_domains, chosen.domains))
-        total, n_done = len(jobs), len(jobs) - len(work)
-        with as_config_error("proxy runs"):
-            for name in in_processes(_train, work, workers):
-                n_done += 1
-                progress(f"proxies: {n_done}/{total} runs (finished {name})")
-    finished = [read_json(root / "runs" / f"{job.run}.json") for job in jobs]
-    return np.array([[f["losses"][d] for d in chosen.domains] for f in finished])
+    except ConfigError:
+        if not (root / "tokens" / f"{KEPT}.json").exists():  # the corrected request may write here
+            (root / CONFIG).unlink()
+            shutil.rmtree(root / "tokenizer", ignore_errors=True)
+        raise
+    return swarm.spec(tokenizer.size)
 
 
-def over_all(chosen: Selection, mixture: dict[str, float]) -> tuple[float, ...]:
-    """A mixture as shares of every domain of the corpus; 0 for those it does not name."""
-    return tuple(mixture.get(domain, 0.0) for domain in chosen.all_domains)
+def _train(
+    root: Path,
+    jobs: list[Job],
+    left: list[str],
+    spec: ProxySpec,
+    swarm: Swarm,
+    chosen: Selection,
+    workers: int,
+    progress: Say,
+) -> int:
+    """Train the jobs that are left; how many model-steps that took."""
+    works = [
+        Work(
+            root=root,
+            name=name,
+            jobs=members,
+            spec=spec,
+            measure=measured_steps(spec, swarm.measures),
+            device=swarm.device,
+            domains=chosen.all_domains,
+            targets=chosen.domains,
+        )
+        for name, members in plan(root, jobs, left, spec, swarm).items()
+    ]
+    unfinished = {work.name: len(work.jobs) for work in works}
+    n_steps, n_left, total = 0, sum(unfinished.values()), len(jobs)
+    progress(f"proxies: {n_left} of {total} runs to train, {len(works)} stacks")
+    with as_config_error("proxy runs"), _looked_at(root, unfinished, spec.steps, progress):
+        for done in in_processes(train, works, workers if swarm.device == "cpu" else 1):
+            n_steps += done.model_steps
+            n_left -= len(done.runs)
+            unfinished.pop(done.name)
+            for name, reason in done.diverged.items():
+                progress(f"proxies: {name} diverged and is left out: {reason}")
+            progress(f"proxies: {total - n_left}/{total} runs (finished {done.runs[-1]})")
+    shutil.rmtree(root / "stacks")
+    return n_steps
 
 
-def _plain(job: Job) -> dict[str, Any]:
-    return {**asdict(job), "mixture": list(job.mixture)}
+@contextmanager
+def _looked_at(
+    root: Path, unfinished: dict[str, int], n_steps: int, progress: Say
+) -> Iterator[None]:
+    """Tell now and then how far stacks are that take long."""
+    stop = threading.Event()
 
+    def look() -> None:
+        told = 0.0
+        while not stop.wait(_SECONDS_BETWEEN_LOOKS):
+            stacks = dict(unfinished)
+            done = progress_of(root, stacks) / max(1, sum(stacks.values()) * n_steps)
+            if done > told:
+                told = done
+                progress(f"proxies: {sum(stacks.values())} runs in training, {done:.0%} done")
 
-def _train(work: _Work) -> str:
-    """Train one proxy and write what it measured (in a process of its own)."""
-    training = load_tokens(work.root, work.job.text, len(work.domains))
-    validation = load_tokens(work.root, VALIDATION, len(work.domains))
-    judged = [validation[work.domains.index(target)] for target in work.targets]
-    result = train_proxy(work.spec, training, judged, np.array(work.job.mixture))
-    record = {
-        "job": _plain(work.job),
-        "spec": asdict(work.spec),
-        "losses": dict(zip(work.targets, result.losses.tolist(), strict=True)),
-        "epochs": dict(zip(work.domains, result.epochs.tolist(), strict=True)),
-        "training_loss": result.training_loss,
-        "versions": versions(),
-    }
-    write_json(work.root / "runs" / f"{work.job.run}.json", record)
-    return work.job.run
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,6 +1,15 @@
 """Proxies: small models trained on designed mixtures. Only this part of `mixing` needs torch."""
 
+from .spec import SIZES, Member, ProxySpec
+from .stack import Stack, StackResult, stack_size
 from .stream import MixtureStream
-from .train import ProxyResult, ProxySpec, train_proxy
 
-__all__ = ["MixtureStream", "ProxyResult", "ProxySpec", "train_proxy"]
+__all__ = [
+    "SIZES",
+    "Member",
+    "MixtureStream",
+    "ProxySpec",
+    "Stack",
+    "StackResult",
+    "stack_size",
+]

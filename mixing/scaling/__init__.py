@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .check import ScaleError
 from .downstream import Downstream
-from .nest import Nested, ScaleError, nest
+from .nest import Nested, nest
 from .overtraining import OverTraining
 from .power import FittedPower, PowerLaw
 

@@ -7,30 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .check import ScaleError, check_sizes, check_steps
 from .power import PowerLaw
+from .series import extrapolate
 
 FloatArray = NDArray[np.float64]
-
-_FEWEST_FOR_ORDER = 3  # mixtures
-_FEWEST_FOR_CHECK = 3  # scales, of which the last is held out and two are left to fit
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ScaleError:
-    """A law of scale judged at the last scale that ran, which it had not seen.
-
-    Attributes:
-        held_out: that scale, steps or parameters.
-        error: float64[targets], mean absolute error of the law there.
-        error_constant: float64[targets], of the loss at the scale before it, taken as final.
-        order: float64[targets], rank correlation of predicted and observed losses over the
-            mixtures; NaN for fewer than three.
-    """
-
-    held_out: float
-    error: FloatArray
-    error_constant: FloatArray
-    order: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,9 +21,11 @@ class Nested:
     Attributes:
         losses: float64[mixtures, targets]: fit any mixing law to them.
         at_step: float64[mixtures, sizes, targets], losses at the target step, by size.
-        exponents: of the step law by size, float64[sizes], and of the size law, float.
-        steps: check of the step law on the last step, None below 3 steps.
-        sizes: check of the size law on the last size, None below 3 sizes.
+        exponents: of the step law by size, float64[sizes], and of the size law, float; NaN where
+            no law was needed.
+        steps: check of the step law of each size on the last step, None below 3 steps.
+        sizes: check of both laws on the last size that ran, against the losses measured at its
+            last step and predicted from the smaller sizes alone; None below 3 sizes.
     """
 
     losses: FloatArray
@@ -66,7 +49,8 @@ def nest(
 
     For each size a step law over every mixture and target, one exponent for all, gives losses at
     the target step; a size law over those, again with one exponent, gives them at the target
-    size. The size law's error at the last size tells what to trust: two sizes leave no check.
+    size. The error at the last size tells what to trust: two sizes leave no check. One size, or
+    one step, needs no law where it is the target: the other law then stands alone.
 
     It can't represent what changes between the scales: a schedule that ends (fit on steps of one
     and the same part of it), data that repeat, or a mixture that gains from size more than the
@@ -80,8 +64,8 @@ def nest(
     Args:
         losses: [mixtures, sizes, steps, targets], > 0; NaN where a run or a step is missing, but
             each mixture needs two steps at every size that it has, and two sizes.
-        sizes: [sizes], > 0: parameters, at least two. The paper leaves out embeddings.
-        steps: [steps], > 0: training steps or tokens, at least two.
+        sizes: [sizes], > 0: parameters, two or just the target. The paper leaves out embeddings.
+        steps: [steps], > 0: training steps or tokens, two or just the target.
         target_size: where to predict, in the unit of ``sizes``.
         target_step: where to predict, in the unit of ``steps``.
         step_law: options of the step law.
@@ -104,76 +88,12 @@ def nest(
     at_step = np.empty((observed.shape[0], len(n), observed.shape[3]))
     exponents = np.empty(len(n))
     for size in range(len(n)):
-        at_step[:, size], exponents[size] = _extrapolate(by_step, s, observed[:, size], target_step)
-    final, exponent = _extrapolate(by_size, n, at_step, target_size)
-    pooled = np.swapaxes(observed, 1, 2).reshape(len(observed), len(s), -1)
+        at_step[:, size], exponents[size] = extrapolate(by_step, s, observed[:, size], target_step)
+    final, exponent = extrapolate(by_size, n, at_step, target_size)
     return Nested(
         losses=final,
         at_step=at_step,
         exponents=(exponents, exponent),
-        steps=_check(by_step, s, pooled, observed.shape[3]),
-        sizes=_check(by_size, n, at_step, observed.shape[3]),
+        steps=check_steps(by_step, s, observed),
+        sizes=check_sizes(by_step, by_size, n, s, observed),
     )
-
-
-def _extrapolate(
-    law: PowerLaw, scales: FloatArray, losses: FloatArray, target: float
-) -> tuple[FloatArray, float]:
-    """Losses[mixtures, scales, targets] at the target scale, float64[mixtures, targets].
-
-    A series without a loss stays without one; a shared exponent is given beside (else a mean).
-    """
-    series = np.swapaxes(losses, 1, 2).reshape(-1, len(scales))
-    there = np.isfinite(series).any(axis=1)
-    fitted = law.fit(scales, series[there])
-    predicted = np.full(len(series), np.nan)
-    predicted[there] = fitted.loss(target)[:, 0]
-    return predicted.reshape(len(losses), -1), float(fitted.exponent.mean())
-
-
-def _check(
-    law: PowerLaw, scales: FloatArray, losses: FloatArray, n_targets: int
-) -> ScaleError | None:
-    """The law at the last scale, fitted without it; targets are the last axis of losses."""
-    if len(scales) < _FEWEST_FOR_CHECK:
-        return None
-    order = np.argsort(scales)
-    scales, losses = scales[order], losses[:, order]
-    # Without the last scale a series needs two others to have a slope.
-    enough = (np.isfinite(losses[:, :-1]).sum(axis=1) >= 2)[:, None]
-    seen = np.where(enough, losses[:, :-1], np.nan)
-    predicted, _ = _extrapolate(law, scales[:-1], seen, scales[-1])
-    truth, before = losses[:, -1], losses[:, -2]
-    shape = (len(losses), -1, n_targets)
-    predicted, truth, before = (v.reshape(shape) for v in (predicted, truth, before))
-    known = np.isfinite(predicted) & np.isfinite(truth) & np.isfinite(before)
-    if not known.any(axis=(0, 1)).all():
-        return None
-
-    def error(of: FloatArray) -> FloatArray:
-        mean: FloatArray = np.nanmean(np.where(known, np.abs(of - truth), np.nan), axis=(0, 1))
-        return mean
-
-    return ScaleError(
-        held_out=float(scales[-1]),
-        error=error(predicted),
-        error_constant=error(before),
-        order=_order(predicted, truth, known),
-    )
-
-
-def _order(predicted: FloatArray, truth: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
-    """Rank correlation over the mixtures by target, a mean over what else the series have."""
-    from scipy.stats import spearmanr
-
-    _, n_rest, n_targets = known.shape
-    means = np.full((n_rest, n_targets), np.nan)
-    for i, j in np.ndindex(n_rest, n_targets):
-        use = known[:, i, j]
-        if use.sum() >= _FEWEST_FOR_ORDER:
-            means[i, j] = spearmanr(predicted[use, i, j], truth[use, i, j]).statistic
-    averages = np.full(n_targets, np.nan)
-    for target, column in enumerate(means.T):
-        if np.isfinite(column).any():
-            averages[target] = np.nanmean(column)
-    return averages

@@ -12,7 +12,12 @@ import pytest
 import yaml
 
 from curate.cli import main
+from curate.cli.mix.runs import run as mix_run
+from curate.curves import Curves
 from curate.stages.mix.exporting import exact
+from curate.stages.proxies import Swarm
+from mixing.proxies import SIZES
+from tests.conftest import WriteShard, some_text
 
 DOMAINS = ("arxiv", "code", "web", "wiki")
 TARGETS = ("arxiv_val", "web_val")
@@ -69,6 +74,72 @@ def law(tables: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     curate("mix", "fit", runs, "--losses", losses, *REGMIX, "--law", "additive", "--out", out)
     capsys.readouterr()
     return out
+
+
+@pytest.fixture
+def selection(write_shard: WriteShard, tmp_path: Path, tiny_model: str) -> tuple[object, ...]:
+    """Options of a corpus in two places, and of what was kept of it."""
+    for place, domain in (("one", "code"), ("two", "web")):
+        ids = [f"{domain}{i}" for i in range(60)]
+        texts = [some_text(i + len(domain), 60) for i in range(60)]
+        write_shard(f"{place}/{domain}/a.jsonl", texts, id=ids)
+    inputs = [tmp_path / "corpus" / place for place in ("one", "two")]
+    scores, out = tmp_path / "scores", tmp_path / "selection"
+    curate("score", "token-prior", *inputs, "--tokenizer", tiny_model, "--out", scores)
+    curate("select", "random", "--scores", scores / "token-prior", "--budget", "90%", "--out", out)
+    return ("--corpus", inputs[0], "--corpus", inputs[1], "--selection", out)
+
+
+def test_runs_are_trained_and_fitted(
+    tmp_path: Path, selection: tuple[object, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, design = tmp_path / "runs", tmp_path / "design.csv"
+    design.write_text("run,share/code,share/web\n000,0.3,0.7\n001,1,0\n002,0,1\n")
+    swarm = ("--size", "0.1M", "--tokens", "1.6K", "--batch", 1, "--length", 32)
+    swarm = (*swarm, "--tokenizer", "corpus", "--vocabulary", 300, "--held-out", 0.2)
+    run = ("mix", "run", design, *selection, *swarm, "--measures", 3, "--workers", 1)
+    capsys.readouterr()
+    curate(*run, "--seeds", 2, "--out", out)
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()[1:7]] == [
+        "000", "000-s1", "001", "001-s1", "002", "002-s1",
+    ]  # fmt: skip
+    assert "6 runs of 106,816 parameters without the embedding, 1,600 tokens each" in said
+    assert "model-steps per second" in said
+    assert "Warning" not in said
+    assert f"→ {out}/runs.parquet" in " ".join(said.split())
+    curves = Curves.read(out / "runs.parquet")
+    assert curves.steps(0).tolist() == [5, 16, 50]
+    curate("mix", "fit", out / "runs.parquet", "--law", "linear", "--out", tmp_path / "law.json")
+    assert "linear: 6 runs" in capsys.readouterr().out
+    # What is repeated is said.
+    curate(*run[:-4], "--tokens", "32K", "--measures", 1, "--workers", 1, "--out", tmp_path / "x")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Warning: text was read more than once: code up to" in said
+    assert "another configuration (measures: 3 → 2)" in refused(
+        capsys, *run, "--measures", 2, "--out", out
+    )
+    assert "give it or 'steps', not both" in refused(capsys, *run, "--steps", 3, "--out", out)
+    assert "No proxy has the size '7M'" in refused(capsys, *run, "--size", "7M", "--out", out)
+    design.write_text("run,share/code,share/wiki\n000,0.3,0.7\n")
+    assert "mixes ['code', 'wiki']" in refused(capsys, *run, "--out", out)
+
+
+def test_help_of_run_shows_the_defaults_of_swarms() -> None:
+    default = Swarm.of()
+    known = {**vars(default), **vars(default.proxy), "size": "0.1M"}
+    known |= {"vocabulary": Swarm.of(tokenizer="corpus").vocabulary}
+    assert Swarm.of(size="0.1M") == default
+    shown = {}
+    for parameter in mix_run.params:
+        if parameter.name in known:
+            text = getattr(parameter, "help", "")
+            shown[parameter.name] = text.rpartition("[default: ")[2].rstrip("]")
+            if parameter.name == "size":
+                assert all(name in text for name in SIZES)
+    apart = {"learning_rate": "0.32 over the width", "stack": "by size and device"}
+    assert len(shown) == 16
+    assert shown == {name: apart.get(name, str(known[name])) for name in shown}
 
 
 def test_a_law_is_fitted_with_its_parameters_and_warnings(

@@ -21,6 +21,7 @@ KILL_WHEN = [
     "scores/ask-llm/.parts/*/*/00000000.parquet",
     "scores/density/_config.json",
     "selection/*/*.parquet",
+    "mix/proxies/stacks/plan.json",
     "mix/proxies/runs/00[1-9].json",
     "mix/proxies/runs/check-*.json",
     "dataset/.spool",

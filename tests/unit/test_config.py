@@ -68,6 +68,8 @@ def test_one_scorer_may_stand_there_twice_and_be_selected_by(pipeline_file: Path
         ("build.shard=2", "build.shard: Extra inputs are not permitted"),
         ("corpus.inputs=[]", "corpus.inputs: List should have at least 1 item"),
         ("mix.proxy.held_out=1", r"'held_out' must be in \(0, 1\). Got 1"),
+        ("mix.proxy.size=7M", "No proxy has the size '7M'. Sizes are 0.1M"),
+        ("mix.proxy={tokens: 1M, steps: 10}", "give it or 'steps', not both"),
         ("select.by=ask-llm", r"select.by is 'ask-llm', .* \['density', 'perplexity'\]"),
         ("seed", "--set wants key=value.*Got 'seed'"),
         ("out.deep=1", "--set out.deep=1: 'out' holds no keys"),

@@ -231,6 +231,44 @@ def test_nesting_takes_missing_runs_and_refuses_too_few():
         nest(table[:, :1], sizes[:1], steps, target_size=2e9, target_step=1e5)
 
 
+def test_nesting_of_one_size_or_one_step_is_the_other_law_alone():
+    sizes, steps, table, loss = planted_runs(np.random.default_rng(13))
+    one_size = nest(table[:, :1], sizes[:1], steps, target_size=sizes[0], target_step=1e5)
+    assert np.allclose(one_size.losses, loss(sizes[0], 1e5), atol=0.003)
+    assert np.isnan(one_size.exponents[1])
+    assert one_size.sizes is None
+    one_step = nest(table[:, :, -1:], sizes, steps[-1:], target_size=2e9, target_step=steps[-1])
+    assert np.allclose(one_step.losses, loss(2e9, steps[-1]), atol=0.003)
+    assert np.isnan(one_step.exponents[0]).all()
+    assert one_step.steps is None
+    assert one_step.sizes.step == steps[-1]
+    assert (one_step.sizes.error < one_step.sizes.error_constant / 10).all()
+
+
+def test_the_check_of_sizes_is_a_prediction_from_smaller_sizes_alone():
+    rng = np.random.default_rng(14)
+    sizes, steps, table, _ = planted_runs(rng)
+    noisy = table + 0.01 * rng.normal(size=table.shape)
+    noisy[:, -1, -1] = np.nan  # the largest size ran for fewer steps
+    check = nest(noisy, sizes, steps, target_size=2e9, target_step=1e5).sizes
+    again = nest(
+        noisy[:, :-1], sizes[:-1], steps, target_size=sizes[-1], target_step=steps[-2]
+    ).losses
+    truth = noisy[:, -1, -2]
+    assert check.step == steps[-2]
+    assert np.allclose(check.error, np.abs(again - truth).mean(axis=0))
+    assert np.allclose(check.error_constant, np.abs(noisy[:, -2, -2] - truth).mean(axis=0))
+    shuffled = rng.permutation(4), rng.permutation(4)
+    other = nest(
+        noisy[:, shuffled[0]][:, :, shuffled[1]],
+        sizes[shuffled[0]],
+        steps[shuffled[1]],
+        target_size=2e9,
+        target_step=1e5,
+    )
+    assert np.allclose(other.sizes.error, check.error)
+
+
 def test_overtraining_is_recovered_whatever_outliers():
     rng = np.random.default_rng(11)
     n, m = (v.ravel() for v in np.meshgrid(np.geomspace(1e7, 1e9, 4), [5.0, 20, 80, 320]))

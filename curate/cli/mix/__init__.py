@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .curves import curves, schedule
 from .laws import compare, fit, predict
 from .mixtures import export, optimize
 from .runs import design, run
+from .scaling import autoscale, scale
+from .verify import verify
 
 
 class _InOrder(click.Group):
@@ -25,5 +28,18 @@ def command() -> None:
     """
 
 
-for verb in (design, run, fit, compare, predict, optimize, export):
+for verb in (
+    design,
+    run,
+    curves,
+    fit,
+    compare,
+    predict,
+    optimize,
+    verify,
+    scale,
+    autoscale,
+    schedule,
+    export,
+):
     command.add_command(verb)

@@ -11,9 +11,11 @@ from .. import options
 from ..console import output, printable, progress
 from ..tables import print_runs
 from . import given
+from .training import print_trained, trains_proxies
 
 if TYPE_CHECKING:
     from ...corpus import Corpus
+    from ...stages.proxies import Swarm
 
 
 @click.command()
@@ -105,36 +107,46 @@ def design(
 
 
 @click.command()
-@options.reads_corpus
+@click.argument("design", type=click.Path())
+@options.takes_corpus
 @options.selection
-@click.option("--design", required=True, type=click.Path(), help="CSV file of mixtures.")
 @options.out_directory
-@click.option("--tokenizer", help="Directory or hub name.  [default: the toy's]")
-@click.option("--held-out", type=float, help="Share of documents to judge on.  [default: .1]")
-@click.option("--hidden", type=int, help="Width of the proxy.")
-@click.option("--layers", type=int, help="Depth of the proxy.")
-@click.option("--heads", type=int, help="Attention heads.")
-@click.option("--length", type=int, help="Tokens in a sequence.")
-@click.option("--batch", type=int, help="Sequences in a step.")
-@click.option("--steps", type=int, help="Steps of training.")
-@click.option("--learning-rate", type=float, help="Peak, of AdamW.")
-@click.option("--workers", default=2, show_default=True, help="Processes of one thread each.")
-def run(corpus: Corpus, selection: str, design: str, out: str, workers: int, **kw: Any) -> None:
-    """Train a proxy on each mixture of a design.
+@trains_proxies
+@click.option(
+    "--seeds",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Runs of each mixture; those after the first are named <run>-s1, <run>-s2 …",
+)
+def run(
+    design: str,
+    corpus: Corpus,
+    selection: str,
+    out: str,
+    swarm: Swarm,
+    workers: int,
+    seeds: int,
+) -> None:
+    """Train a proxy on each mixture of DESIGN, a file of `curate mix design`.
 
-    On the selected documents of INPUT; see `curate select` and `curate mix design`.
+    On the selected documents of --corpus; see `curate select`. What is killed goes on where it was
+    when it is started again.
     """
+    from ...runs import RunTable
     from ...stages import proxies
 
     with progress() as say:
-        table = proxies.run(
+        found = proxies.run_design(
             design,
             selection,
             corpus,
             out,
-            swarm=proxies.Swarm.of(**{k: v for k, v in kw.items() if v is not None}),
+            swarm=swarm,
+            seeds=seeds,
             workers=workers,
             progress=say,
         )
-    print_runs(table)
-    output.print(f"→ {printable(out)}/runs.csv")
+    print_runs(RunTable.read(f"{out}/runs.parquet"))
+    print_trained(found)
+    output.print(f"→ {printable(out)}/runs.parquet")

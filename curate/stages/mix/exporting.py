@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,19 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...files import read_json, whole
-from .files import load_mixture
+from .files import load_mixture, load_phases
 
 DIGITS = 6
 """Decimal places of an exported weight."""
 
 _ROUNDING = 0.01
+_SUFFIXES = {
+    "megatron": ".txt",
+    "datasets": ".py",
+    "olmo": ".yaml",
+    "json": ".json",
+    "yaml": ".yaml",
+}
 
 
 def export(
@@ -33,33 +40,62 @@ def export(
     is zero are left out: Megatron-LM refuses them, and `interleave_datasets` would wait for ever
     for such a dataset to end.
 
+    A schedule of several phases is as many mixtures: programs read one each, and are started
+    again, or handed the next, where a phase ends. Each becomes a file phase-1, phase-2 … in the
+    directory ``out``.
+
     Args:
-        mixture: file of `optimize`, or any JSON object of shares.
+        mixture: file of `optimize` or `schedule`, or any JSON object of shares.
         format: one of `FORMATS`.
-        out: file to write, if any.
+        out: file to write, if any; a directory for a schedule of several phases.
         paths: files of each domain: Megatron-LM's prefix, OLMo-core's arrays, the directory or
             hub name of a Hugging Face dataset.
 
     Returns:
-        What was written, or would be.
+        What was written, or would be; each phase of several below a line that says when it ends.
 
     Raises:
         ConfigError: no mixture there, no such format, or a path for a domain it does not have.
     """
     if format not in FORMATS:
         raise ConfigError(f"'format' of export must be one of {[*FORMATS]}. Got {format!r}.")
-    weights = exact(load_mixture(mixture), str(mixture))
-    shares = {name: weight for name, weight in weights.items() if weight}
+    phases = load_phases(mixture)
+    names = list(load_mixture(mixture))
     given = dict(paths or {})
-    unknown = [name for name in given if name not in weights]
+    unknown = [name for name in given if name not in names]
     if unknown:
-        raise ConfigError(f"{mixture} has no domain {unknown[0]!r}. It has {', '.join(weights)}.")
+        raise ConfigError(f"{mixture} has no domain {unknown[0]!r}. It has {', '.join(names)}.")
     stored = read_json(Path(mixture))
-    text = FORMATS[format](shares, given, stored)
+    texts = []
+    for number, (_, shares) in enumerate(phases, 1):
+        about = f"{mixture}, phase {number}" if len(phases) > 1 else str(mixture)
+        kept = {name: weight for name, weight in exact(shares, about).items() if weight}
+        texts.append(FORMATS[format](kept, given, stored))
     if out is not None:
-        with whole(Path(out)) as temporary:
+        _write(Path(out), texts, format)
+    if len(texts) == 1:
+        return texts[0]
+    return "\n".join(
+        f"# phase {number} of {len(texts)}, to {until:.6g} of training\n{text}"
+        for number, ((until, _), text) in enumerate(zip(phases, texts, strict=True), 1)
+    )
+
+
+def _write(out: Path, texts: Sequence[str], format: str) -> None:
+    """One text as the file ``out``, several as files in the directory ``out``.
+
+    Raises:
+        ConfigError: a directory where the file should be, or the converse.
+    """
+    several = len(texts) > 1
+    if out.exists() and out.is_dir() != several:
+        wanted = "a directory for its phases" if several else "a file"
+        raise ConfigError(f"{out}: wanted {wanted}, and something else is there. Move it away.")
+    names = [f"phase-{number}{_SUFFIXES[format]}" for number in range(1, len(texts) + 1)]
+    files = [out / name for name in names] if several else [out]
+    for file, text in zip(files, texts, strict=True):
+        with whole(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    return text
 
 
 def exact(shares: Mapping[str, float], about: str) -> dict[str, Decimal]:

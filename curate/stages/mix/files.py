@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 import mixing
 
 from ...budget import parse_tokens
-from ...errors import ConfigError
+from ...errors import ConfigError, as_config_error
 from ...files import read_json, write_json
 from ...runs import Columns
 from ...sheets import Sheet
@@ -78,18 +78,83 @@ def load_law(path: str | Path) -> StoredLaw:
 
 
 def load_mixture(path: str | Path) -> dict[str, float]:
-    """Shares by domain, from a file of `optimize` or any JSON object of shares.
+    """Shares by domain, from a file of `optimize`, a schedule, or any JSON object of shares.
+
+    Those of a schedule are over the whole of training.
 
     Raises:
         ConfigError: not shares.
     """
     stored = read_json(Path(path))
-    shares = stored.get("mixture", stored) if isinstance(stored, dict) else None
-    if not isinstance(shares, dict) or not all(
-        isinstance(share, int | float) and np.isfinite(share) for share in shares.values()
-    ):
+    if isinstance(stored, dict) and "phases" in stored:
+        phases = _phases(path, stored["phases"])
+        names = list(dict.fromkeys(name for _, mixture in phases for name in mixture))
+        return named(names, _schedule(path, phases, names).mean)
+    shares: Any = stored.get("mixture", stored) if isinstance(stored, dict) else None
+    if not _are_shares(shares):
         raise ConfigError(f'{path}: wanted shares by domain, {{"mixture": {{"code": 0.3, …}}}}.')
     return {name: float(share) for name, share in shares.items()}
+
+
+def load_phases(path: str | Path) -> list[tuple[float, dict[str, float]]]:
+    """Each phase of a schedule: at which share of training it ends, and its shares by domain.
+
+    A mixture without phases is one that lasts to the end.
+
+    Raises:
+        ConfigError: not shares, or phases that do not go on to the end.
+    """
+    stored = read_json(Path(path))
+    if not isinstance(stored, dict) or "phases" not in stored:
+        return [(1.0, load_mixture(path))]
+    return _phases(path, stored["phases"])
+
+
+def load_schedule(path: str | Path, domains: Sequence[str]) -> mixing.Schedule:
+    """A schedule over these domains, in this order, from its file or that of a plain mixture.
+
+    Args:
+        path: written by `schedule`, or any JSON object of phases or of shares.
+        domains: their names; those that a phase does not name have a share of 0 in it.
+
+    Raises:
+        ConfigError: not shares, another domain, or phases that do not go on to the end.
+    """
+    return _schedule(path, load_phases(path), domains)
+
+
+def _phases(path: str | Path, stored: Any) -> list[tuple[float, dict[str, float]]]:
+    phases = []
+    for number, phase in enumerate(stored if isinstance(stored, list) else [], 1):
+        until = phase.get("until") if isinstance(phase, dict) else None
+        if not isinstance(until, int | float) or not _are_shares(phase.get("mixture")):
+            raise ConfigError(
+                f"{path}, phase {number}: wanted where it ends and shares by domain, "
+                '{"until": 0.8, "mixture": {"code": 0.3, …}}.'
+            )
+        phases.append((float(until), {k: float(v) for k, v in phase["mixture"].items()}))
+    if not phases:
+        raise ConfigError(f'{path}: wanted a list under "phases", with at least one.')
+    return phases
+
+
+def _schedule(
+    path: str | Path, phases: Sequence[tuple[float, Mapping[str, float]]], domains: Sequence[str]
+) -> mixing.Schedule:
+    unknown = [name for _, mixture in phases for name in mixture if name not in domains]
+    if unknown:
+        raise ConfigError(f"{path}: no domain {unknown[0]!r}. There are {', '.join(domains)}.")
+    with as_config_error(str(path)):
+        return mixing.Schedule(
+            mixtures=tuple(tuple(m.get(name, 0.0) for name in domains) for _, m in phases),
+            ends=tuple(until for until, _ in phases),
+        )
+
+
+def _are_shares(shares: Any) -> bool:
+    return isinstance(shares, dict) and all(
+        isinstance(share, int | float) and np.isfinite(share) for share in shares.values()
+    )
 
 
 def load_available(path: str | Path) -> dict[str, int]:

@@ -115,7 +115,8 @@ def doubts(table: RunTable, reads: Sequence[str] | None) -> list[str]:
     known = dict.fromkeys(c for name in names("laws") for c in find("laws", name).covariates)
     cells = {column: table.texts(column) for column in known if table.has(column)}
     varying = {column: texts for column, texts in cells.items() if len({*texts}) > 1}
-    said = [*table.left_out, *table.duplicates(varying.values())]
+    seeds = [table.texts("seed")] if table.has("seed") else []  # several of one mixture are meant
+    said = [*table.left_out, *table.duplicates([*varying.values(), *seeds])]
     ignored = [] if reads is None else [column for column in varying if column not in reads]
     if ignored:
         said.append(

@@ -14,9 +14,10 @@ from threadpoolctl import threadpool_limits
 
 import mixing
 
+from ...curves import LOSS
 from ...errors import ConfigError, as_config_error
 from ...files import whole
-from ...runs import LOSS, Columns, RunTable
+from ...runs import Columns, RunTable
 from ...sheets import Sheet
 from .files import StoredLaw, at_covariates, load_law, rank_correlation
 
