@@ -179,37 +179,6 @@ def verify(
     )
 
 
-def share_to_match(steps: ArrayLike, proposal: ArrayLike, default: ArrayLike) -> float:
-    """The share of its steps after which the proposal has the default's final loss, in (0, 1].
-
-    Between two measures the loss is taken as linear in the logarithm of the step. A run that is
-    stopped there has that loss only under a constant learning rate: under one that falls to the
-    end of training, a shorter run would be better than the longer one half-way, so the share is
-    too large rather than too small.
-
-    Source: Ye et al., "Data mixing laws" (arXiv 2403.16952), who report 73 %. Departure: curves
-    are interpolated.
-
-    Args:
-        steps: [measures], increasing, > 0.
-        proposal: [measures], losses of one run.
-        default: [measures], losses of another with the same seed.
-
-    Returns:
-        NaN where the proposal never gets there, or one of the runs diverged.
-    """
-    at, own, usual = (np.asarray(one, np.float64) for one in (steps, proposal, default))
-    there = np.flatnonzero(own <= usual[-1])
-    if not len(there):
-        return float("nan")
-    place = int(there[0])
-    if place == 0:
-        return float(at[0] / at[-1])
-    before, after = own[place - 1], own[place]
-    done = (before - usual[-1]) / (before - after)
-    return float(np.exp(np.log(at[place - 1 : place + 1]) @ [1 - done, done]) / at[-1])
-
-
 def spearman(first: ArrayLike, second: ArrayLike) -> float | None:
     """Spearman's rank correlation of two [n], ties at their mean rank; in [-1, 1].
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr, t, ttest_rel
 
-from mixing.verify import Estimate, share_to_match, spearman, verify
+from mixing.verify import Estimate, spearman, verify
 
 ANYWHERE = (-np.inf, np.inf)
 
@@ -153,14 +153,3 @@ def test_what_makes_no_sense(arguments: tuple, message: str) -> None:
         verify(*arguments)
     with pytest.raises(ValueError, match="'level' must be in"):
         Estimate.of([1, 2], 1.0)
-
-
-def test_the_share_of_steps_to_match() -> None:
-    steps = np.array([10, 20, 40, 80, 160])
-    curve = 4 - 0.5 * np.log2(steps / 10)  # linear in the logarithm, so interpolation is exact
-    assert share_to_match(steps, curve - 0.5, curve) == pytest.approx(0.5)
-    assert share_to_match(steps, curve - 0.25, curve) == pytest.approx(2**-0.5)
-    assert share_to_match(steps, curve, curve) == pytest.approx(1)
-    assert share_to_match(steps, curve - 9, curve) == pytest.approx(10 / 160)
-    assert np.isnan(share_to_match(steps, curve + 0.1, curve))
-    assert np.isnan(share_to_match(steps, curve, curve * np.nan))

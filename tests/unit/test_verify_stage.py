@@ -119,7 +119,8 @@ def test_a_law_that_is_right_is_borne_out(
     said = " ".join(one["said"])
     assert "proposed is better than proportional: observed gain" in said
     assert "is inside the predicted interval" in said
-    assert "proposed has the final loss of proportional after" in said
+    assert "of the steps for the final loss of proportional; proportional would need" in said
+    assert one["steps_to_match"]["longer"] > 1
     assert "WORSE" not in said
     assert "scale" not in said
     assert "no test" not in said
@@ -143,8 +144,8 @@ def test_a_law_that_is_wrong_is_found_out(
     print_verified(found, "out")
     printed = capsys.readouterr().out
     assert "proposed is WORSE than proportional" in printed
-    assert "never reaches the final loss of proportional with 3 of 3 seeds" in printed
-    assert one["steps_to_match"]["share"] is None
+    share = one["steps_to_match"]["share"]
+    assert share is None or share > 1
     assert "was missed: observed was less" in printed
 
 

@@ -102,7 +102,11 @@ def optimize(
     help="Megatron-LM's --data-path, Python for interleave_datasets, OLMo-core's source list, or "
     "shares by domain.",
 )
-@click.option("--out", type=click.Path(), help="File to write.  [default: print]")
+@click.option(
+    "--out",
+    type=click.Path(),
+    help="File to write; a directory for a schedule of several phases.  [default: print]",
+)
 @click.option(
     "--path",
     multiple=True,
@@ -112,8 +116,9 @@ def optimize(
 def export(mixture: str, form: str, out: str | None, path: tuple[str, ...]) -> None:
     """Write a MIXTURE as training code reads it.
 
-    MIXTURE is the file of `optimize`, or any JSON object of shares by domain. Weights have six
-    decimals and sum to one exactly as written; domains of weight zero are left out.
+    MIXTURE is the file of `optimize` or `schedule`, or any JSON object of shares by domain.
+    Weights have six decimals and sum to one exactly as written; domains of weight zero are left
+    out. A schedule is written phase by phase.
     """
     from ...stages import mix
 

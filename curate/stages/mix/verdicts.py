@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixing.verify import Estimate, Gain, Verification, share_to_match, verify
+from mixing.learning import steps_to_match
+from mixing.verify import Estimate, Gain, Verification, verify
 
 from .files import StoredLaw, finite, named
 
@@ -98,41 +99,39 @@ def objective_curves(runs: ProxyRuns, proposal: Proposal, n_mixtures: int) -> Fl
 def _match(
     runs: ProxyRuns, own: FloatArray, usual: FloatArray, level: float
 ) -> dict[str, Any] | None:
-    """The share of the steps to match the default; None where no seed has both runs."""
-    both = np.isfinite(own[:, -1] + usual[:, -1])
-    if len(runs.steps) < 2 or not both.any():
+    """Steps to match, both ways; None where no seed has both runs."""
+    if len(runs.steps) < 2:
         return None
-    shares = [
-        share_to_match(runs.steps, one, other)
-        for one, other in zip(own[both], usual[both], strict=True)
-    ]
-    # A seed that never gets there has no share, and the mean of the others would flatter.
-    reached = int(np.isfinite(shares).sum())
-    found = Estimate.of(shares if reached == len(shares) else [], level)
+    found = steps_to_match(runs.steps, own, usual, level=level)
+    if not found.share.n_seeds:
+        return None
     return {
-        "share": _number(found.mean),
-        "share_interval": finite([found.low, found.high]),
-        "n_seeds": len(shares),
-        "n_reached": reached,
+        "share": _number(found.share.value),
+        "share_interval": finite([found.share.low, found.share.high]),
+        "longer": _number(found.longer.value),
+        "longer_interval": finite([found.longer.low, found.longer.high]),
+        "n_seeds": found.share.n_seeds,
+        "n_extrapolated": found.share.n_extrapolated,
     }
 
 
 def _steps(steps: dict[str, Any] | None, labels: list[str], own: int, usual: int) -> list[str]:
-    """How much sooner the proposal is as good as the default."""
+    """How much sooner the proposal is as good as the default, and how much later the default."""
     if steps is None:
         return []
-    if steps["share"] is None:
-        missed = steps["n_seeds"] - steps["n_reached"]
-        return [
-            f"{labels[own]} never reaches the final loss of {labels[usual]} with {missed} of "
-            f"{steps['n_seeds']} seeds."
-        ]
-    low, high = steps["share_interval"]
-    ends = "" if low is None else f" ({low:.1%} to {high:.1%})"
+    name, other = labels[own], labels[usual]
     return [
-        f"{labels[own]} has the final loss of {labels[usual]} after {steps['share']:.1%}{ends} of "
-        "the steps."
+        f"{name} needs {_ratio(steps, 'share')} of the steps for the final loss of {other}; "
+        f"{other} would need {_ratio(steps, 'longer')} of them for that of {name}."
     ]
+
+
+def _ratio(steps: dict[str, Any], which: str) -> str:
+    value, (low, high) = steps[which], steps[f"{which}_interval"]
+    if value is None:
+        return "an unbounded multiple"
+    ends = "" if high is None else f" ({low:.1%} to {high:.1%})"
+    return f"{value:.1%}{ends}"
 
 
 def _estimate(found: Estimate) -> dict[str, Any]:
