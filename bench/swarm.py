@@ -30,7 +30,7 @@ import numpy as np
 
 from mixing.proxies import SIZES, Member, ProxySpec, Stack
 from mixing.proxies.spec import PRECISIONS
-from mixing.proxies.stream import MixtureStream
+from mixing.proxies.stream import MixtureStreams
 from mixing.schedule import Schedule
 
 from .report import finish
@@ -110,11 +110,11 @@ def _transformers(spec: ProxySpec, device: str) -> tuple[float, float, int]:
     schedule = Schedule.constant(np.full(4, 0.25))
     model = Stack(spec, [Member(schedule=schedule)], texts, texts).model(0).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    stream = MixtureStream(texts, schedule, spec.length, spec.steps)
+    stream = MixtureStreams(texts, [schedule], spec.length, spec.steps * spec.batch, [0.0])
     mixed = spec.precision != "float32"
 
     def step() -> None:
-        ids = torch.from_numpy(stream.batch(spec.batch)).to(device)
+        ids = torch.from_numpy(stream.batch(spec.batch)[0]).to(device)
         with torch.autocast(device, torch.bfloat16, enabled=mixed):
             logits = model(input_ids=ids[:, :-1], use_cache=False).logits
             loss = torch.nn.functional.cross_entropy(

@@ -2,12 +2,12 @@
 
 from .spec import SIZES, Member, ProxySpec
 from .stack import Stack, StackResult, stack_size
-from .stream import MixtureStream
+from .stream import MixtureStreams
 
 __all__ = [
     "SIZES",
     "Member",
-    "MixtureStream",
+    "MixtureStreams",
     "ProxySpec",
     "Stack",
     "StackResult",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from . import llama
 from .adamw import StackedAdamW
 from .spec import FEED_FORWARD, Member, ProxySpec
-from .stream import GOLDEN, FloatArray, MixtureStream, Tokens
+from .stream import GOLDEN, FloatArray, MixtureStreams, Tokens
 
 _MEASURED_TOGETHER = 32  # sequences of held-out text
 _MOST, _SMALL = 512, 1.5e6  # members; parameters up to which a CPU gains from stacking
@@ -81,16 +81,13 @@ class Stack:
         self._check(training, validation)
         self._device = device
         self._validation = [np.asarray(tokens, np.int64) for tokens in validation]
-        self._streams = [
-            MixtureStream(
-                training,
-                member.schedule,
-                spec.length,
-                spec.steps * spec.batch,
-                start=member.seed * GOLDEN % 1.0,
-            )
-            for member in self.members
-        ]
+        self._streams = MixtureStreams(
+            training,
+            [member.schedule for member in self.members],
+            spec.length,
+            spec.steps * spec.batch,
+            [member.seed * GOLDEN % 1.0 for member in self.members],
+        )
         self._parameters = llama.initial(spec, [m.seed for m in self.members], device)
         peaks = [m.learning_rate or spec.peak for m in self.members]
         self._optimizer = StackedAdamW(
@@ -114,8 +111,7 @@ class Stack:
         import torch
 
         for _ in range(min(n_steps, self.spec.steps - self.step)):
-            batch = np.stack([stream.batch(self.spec.batch) for stream in self._streams])
-            ids = torch.from_numpy(batch).to(self._device)
+            ids = torch.from_numpy(self._streams.batch(self.spec.batch)).to(self._device)
             self._training[:, self.step] = self._train(ids).cpu().numpy()
             self.step += 1
             self._measure_if_due()
@@ -128,7 +124,7 @@ class Stack:
             steps=self._measure.copy(),
             losses=self._losses.copy(),
             training_loss=tail.mean(axis=1) if self.step else np.full(len(tail), np.nan),
-            epochs=np.array([stream.epochs for stream in self._streams]),
+            epochs=self._streams.epochs,
             diverged=[self._fault(losses) for losses in done],
         )
 
@@ -138,7 +134,7 @@ class Stack:
             "step": np.array(self.step),
             "training": self._training.copy(),
             "losses": self._losses.copy(),
-            "n_sequences": np.array([stream.n_sequences for stream in self._streams]),
+            "n_sequences": self._streams.n_sequences.copy(),
         }
         for kind, tensors in self._tensors().items():
             held |= {f"{kind}/{n}": t.detach().cpu().numpy().copy() for n, t in tensors.items()}
@@ -162,8 +158,7 @@ class Stack:
                 raise ValueError(f"The state is of another stack: {name!r} is not {shape}.")
         self.step = int(state["step"])
         self._training, self._losses = state["training"].copy(), state["losses"].copy()
-        for stream, counts in zip(self._streams, state["n_sequences"], strict=True):
-            stream.n_sequences = counts.copy()
+        self._streams.n_sequences = state["n_sequences"].copy()
         with torch.no_grad():
             for name, tensor in tensors.items():
                 tensor.copy_(torch.from_numpy(state[name]))

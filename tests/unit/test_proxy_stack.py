@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mixing.proxies import SIZES, Member, MixtureStream, ProxySpec, Stack, StackResult, stack_size
+from mixing.proxies import SIZES, Member, MixtureStreams, ProxySpec, Stack, StackResult, stack_size
 from mixing.proxies.stack import windows
 from mixing.schedule import Schedule
 
@@ -54,23 +54,24 @@ def trained(spec: ProxySpec, which: list[Member], domains: list[Tokens]) -> Stac
 def test_shares_are_kept_within_one_sequence(shares: list[int], n: int) -> None:
     mixture = np.array(shares) / sum(shares)
     schedule = Schedule.constant(mixture)
-    stream = MixtureStream([np.arange(50)] * len(shares), schedule, 10, n_sequences=60)
+    uniform = Schedule.constant(np.full(len(shares), 1 / len(shares)))
+    texts = [np.arange(50)] * len(shares)
+    stream = MixtureStreams(texts, [uniform, schedule], 10, 60, [0.0, 0.0])
     stream.batch(n)
-    assert abs(stream.n_sequences - n * mixture).max() <= 1 + 1e-9
-    assert not stream.n_sequences[mixture == 0].any()
+    assert abs(stream.n_sequences[1] - n * mixture).max() <= 1 + 1e-9
+    assert not stream.n_sequences[1, mixture == 0].any()
+    assert np.ptp(stream.n_sequences[0]) <= 1
 
 
 @pytest.mark.parametrize("n", [1, 2, 9, 30, 97])
 def test_all_of_a_domain_is_read_before_any_is_read_again(n: int) -> None:
     """3 n sequences: three times all of them, and neighbours of the text are not read together."""
-    stream = MixtureStream(
-        [np.arange(4 * n + 3)], Schedule.constant([1.0]), 4, n_sequences=3 * n, start=0.5
-    )
-    read = stream.batch(3 * n)
+    stream = MixtureStreams([np.arange(4 * n + 3)], [Schedule.constant([1.0])], 4, 3 * n, [0.5])
+    (read,) = stream.batch(3 * n)
     assert (np.diff(read) == 1).all()
     places = (read[:, 0] // 4).reshape(3, n)
     assert np.sort(places).tolist() == [list(range(n))] * 3
-    assert stream.epochs.tolist() == [3.0]
+    assert stream.epochs.tolist() == [[3.0]]
     if n >= 9:
         assert abs(np.diff(places[0])).min() > 1
 
@@ -78,16 +79,18 @@ def test_all_of_a_domain_is_read_before_any_is_read_again(n: int) -> None:
 def test_phases_are_read_one_after_the_other() -> None:
     schedule = Schedule(mixtures=((1.0, 0.0, 0.0), (0.0, 0.5, 0.5)), ends=(0.5, 1.0))
     texts = [np.full(20, number) for number in range(3)]
-    read = MixtureStream(texts, schedule, 4, n_sequences=40).batch(40)[:, 0]
+    constant = Schedule.constant([0.5, 0.5, 0.0])
+    read, other = MixtureStreams(texts, [schedule, constant], 4, 40, [0.0, 0.0]).batch(40)[:, :, 0]
     assert not read[:20].any()
     assert np.bincount(read[20:], minlength=3).tolist() == [0, 10, 10]
+    assert np.bincount(other).tolist() == [20, 20]
 
 
 def test_a_domain_shorter_than_a_sequence() -> None:
     texts = [np.arange(50), np.arange(10)]
     with pytest.raises(ValueError, match="Domain 1 has 10 tokens; a sequence needs 11"):
-        MixtureStream(texts, Schedule.constant([0.5, 0.5]), 10, n_sequences=5)
-    MixtureStream(texts, Schedule.constant([1.0, 0.0]), 10, n_sequences=5)
+        MixtureStreams(texts, [Schedule.constant([0.5, 0.5])], 10, 5, [0.0])
+    MixtureStreams(texts, [Schedule.constant([1.0, 0.0])], 10, 5, [0.0])
 
 
 def test_every_token_but_the_first_is_predicted_once() -> None:
@@ -133,9 +136,9 @@ def test_a_step_is_that_of_torch(domains: list[Tokens]) -> None:
         for n, decay in ((2, spec.weight_decay), (1, 0.0))
     ]
     optimizer = torch.optim.AdamW(groups, lr=spec.peak, betas=(0.9, 0.95))
-    stream = MixtureStream(domains, member.schedule, spec.length, 3 * spec.batch)
+    stream = MixtureStreams(domains, [member.schedule], spec.length, 3 * spec.batch, [0.0])
     for _ in range(3):
-        ids = torch.from_numpy(stream.batch(spec.batch))
+        ids = torch.from_numpy(stream.batch(spec.batch)[0])
         logits = model(input_ids=ids[:, :-1]).logits
         torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

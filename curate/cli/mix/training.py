@@ -42,7 +42,7 @@ _OF_SWARM = {
     "batch": click.option("--batch", type=int, help="Sequences in a step.  [default: 8]"),
     "steps": click.option("--steps", type=int, help="Steps of training.  [default: 500]"),
     "learning_rate": click.option(
-        "--learning-rate", type=float, help="Peak, of AdamW.  [default: 0.32 over the width]"
+        "--learning-rate", type=float, help="Peak, of AdamW.  [default: 0.5 over the width]"
     ),
     "schedule": click.option(
         "--schedule",
