@@ -7,9 +7,15 @@
    proportions: half German manual and half code, and the plain average of the domains.
 4. The proposals, the proportional mixture, uniform, UniMax and three random designs are trained
    with several seeds at the same scale, and at four times the parameters and tokens.
+   What the law of the swarm says of the larger scale is one prediction; the other looks ahead
+   from small and short runs, by a step law inside a size law inside the mixing law.
 5. Does filtering change a domain's best share? Both optima, what each would cost under the
    filtered law, and what both measure when they are trained on filtered text. How far optima of
    two halves of the filtered runs lie apart says what of the difference is noise.
+
+Ranks are among the mixtures of step 4, seven or eight; the proportional one is among the runs that
+the law was fitted to. Predicted intervals are for the gain of one run over another, observed gains
+means over seeds. Optima of half the runs lie farther apart than those of all would.
 
 Killed, it goes on where it was. Mixtures obey one limit throughout: a dataset of as many tokens
 as the larger scale reads, no domain repeated more than --max-epochs times.
@@ -21,198 +27,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from curate.budget import parse_tokens
-from curate.cli.console import quiet_models
 from curate.corpus import Corpus
-from curate.registry import make_scorer
-from curate.runs import RunTable
-from curate.stages import mix, proxies
-from curate.stages.proxy_text import BEFORE, KEPT
-from curate.stages.score import score
-from curate.stages.select import select
-from curate.stages.selection import Selection
+from curate.stages import proxies
 from mixing.verify import Estimate
 
 from . import swarm as stacking
+from .proof_job import OBJECTIVES, Mixtures, Proof
 from .report import finish, print_table
 
-FloatArray = NDArray[np.float64]
-Mixtures = dict[str, dict[str, float]]
-
-OBJECTIVES: dict[str, dict[str, float] | None] = {
-    "target": {"german": 0.5, "code": 0.5},
-    "average": None,
-}
+_NARROW: dict[str, Any] = {"hidden": 32, "layers": 2, "heads": 1}
+_PREDICTED = ("spearman", "gain_predicted", "gain_low", "gain_high")
 _SUFFIX = {"target": "", "average": "_average"}
-
-
-@dataclass(frozen=True)
-class Proof:
-    """One run of the benchmark.
-
-    Attributes:
-        corpus: raw shards.
-        work: directory of all that is written.
-        swarm, small, large: what the proxies of the design and of each scale have in common.
-        tokens: of the dataset that mixtures are made for.
-        max_epochs: how often it may repeat a domain.
-        n_runs: of the design.
-        n_seeds: of each verified mixture.
-        keep: of each domain's documents.
-        law: by its registered name, or "auto".
-        workers: processes.
-    """
-
-    corpus: Corpus
-    work: Path
-    swarm: proxies.Swarm
-    small: proxies.Swarm
-    large: proxies.Swarm
-    tokens: int
-    max_epochs: float
-    n_runs: int
-    n_seeds: int
-    keep: str
-    law: str
-    workers: int
-
-    @property
-    def selection(self) -> Path:
-        """Where the filtered documents are."""
-        return self.work / "selection"
-
-    def filter(self) -> None:
-        """Score every document, and keep the best of each domain."""
-        quiet_models()
-        scorer = make_scorer("ask-llm", model="demo", max_tokens=384, dtype="bfloat16")
-        score(self.corpus, scorer, self.work / "scores", progress=_say)
-        select(
-            self.work / "scores" / "ask-llm",
-            self.selection,
-            method="top-k",
-            budget=self.keep,
-            by_domain=True,
-        )
-
-    def train_swarms(self) -> dict[str, Path]:
-        """Runs of the design on filtered and on unfiltered text: tables by name."""
-        design = self.work / "design.csv"
-        table = mix.design(
-            self.selection, design, runs=self.n_runs, tokens=self.tokens, max_epochs=self.max_epochs
-        )
-        chosen = Selection(self.selection)
-        tables = {}
-        for name, text in (("filtered", KEPT), ("unfiltered", BEFORE)):
-            jobs = [
-                proxies.Job(
-                    run=f"{text}-{run}",
-                    text=text,
-                    schedule=proxies.over_all(chosen, dict(zip(table.domains, row, strict=True))),
-                )
-                for run, row in zip(table.names, table.mixtures.tolist(), strict=True)
-            ]
-            runs = self._run(jobs, self.work / "swarm", self.swarm)
-            tables[name] = self.work / f"{name}.parquet"
-            runs.write(tables[name])
-        return tables
-
-    def propose(self, table: Path) -> Mixtures:
-        """Fit a law to a table of runs; the optimum of each objective."""
-        law = table.with_suffix(".law.json")
-        fitted = mix.fit(table, law, law=self.law).stored.law
-        print(
-            f"{table.stem}: {fitted.law.name}, {len(fitted.runs)} runs, held-out error "
-            f"{np.mean(fitted.report.held_out_error):.4f} (constant "
-            f"{np.mean(fitted.report.held_out_error_constant):.4f})"
-        )
-        return {
-            name: mix.optimize(
-                law,
-                self.selection,
-                self.proposal(table.stem, name),
-                tokens=self.tokens,
-                max_epochs=self.max_epochs,
-                objective=objective,
-            )["mixture"]
-            for name, objective in OBJECTIVES.items()
-        }
-
-    def proposal(self, swarm: str, objective: str) -> Path:
-        """File of a proposed mixture."""
-        return self.work / f"{swarm}-{objective}.json"
-
-    def verify(self, scale: str, also: Mixtures) -> dict[str, Any]:
-        """Predicted against observed at a scale; with what further mixtures measured."""
-        shape = self.small if scale == "small" else self.large
-        said = mix.verify(
-            self.work / "filtered.law.json",
-            [self.proposal("filtered", name) for name in OBJECTIVES],
-            self.selection,
-            self.corpus,
-            self.work / f"verify-{scale}",
-            swarm=shape,
-            n_seeds=self.n_seeds,
-            workers=self.workers,
-            progress=_say,
-        )
-        chosen = Selection(self.selection)
-        jobs = [
-            proxies.Job(
-                run=f"{name}-{seed}",
-                text=KEPT,
-                schedule=proxies.over_all(chosen, mixture),
-                seed=seed,
-            )
-            for name, mixture in also.items()
-            for seed in range(1, self.n_seeds + 1)
-        ]
-        if jobs:
-            runs = self._run(jobs, self.work / f"verify-{scale}", shape)
-            losses = runs.losses.reshape(len(also), self.n_seeds, -1)
-            said["also"] = {
-                name: dict(zip(runs.targets, own.T.tolist(), strict=True))
-                for name, own in zip(also, losses, strict=True)
-            }
-        return said
-
-    def halves(self, table: Path) -> Mixtures:
-        """The optima of laws fitted to each half of the runs: how far noise alone moves one."""
-        runs = RunTable.read(table)
-        order = np.random.default_rng(0).permutation(len(runs))
-        found: Mixtures = {}
-        for number, rows in enumerate(np.array_split(order, 2)):
-            part = self.work / f"half-{number}.csv"
-            names = [runs.names[row] for row in rows]
-            RunTable(
-                names, runs.domains, runs.mixtures[rows], runs.targets, runs.losses[rows]
-            ).write(part)
-            found |= {f"{name} {number}": m for name, m in self.propose(part).items()}
-        return found
-
-    def _run(self, jobs: list[proxies.Job], out: Path, shape: proxies.Swarm) -> proxies.ProxyRuns:
-        return proxies.run_jobs(
-            jobs,
-            self.selection,
-            self.corpus,
-            out,
-            swarm=shape,
-            workers=self.workers,
-            progress=_say,
-        )
-
-
-def _say(text: str) -> None:
-    print(f"  {text}", flush=True)
 
 
 @contextmanager
@@ -228,7 +62,9 @@ def _apart(one: dict[str, float], other: dict[str, float]) -> float:
     return 0.5 * sum(abs(share - other[name]) for name, share in one.items())
 
 
-def _figures(said: dict[str, Any], suffix: str) -> dict[str, float]:
+def _figures(
+    said: dict[str, Any], suffix: str, only: Sequence[str] | None = None
+) -> dict[str, float]:
     """What one scale says of both proposals, under the names of the last line."""
     figures: dict[str, float | None] = {}
     for own, objective in zip(said["proposals"], OBJECTIVES, strict=True):
@@ -248,7 +84,11 @@ def _figures(said: dict[str, Any], suffix: str) -> dict[str, float]:
             f"n_ranked{end}": own["n_ranked"],
             f"steps_to_match{end}": steps and steps["share"],
         }
-    return {name: float("nan") if value is None else value for name, value in figures.items()}
+    return {
+        name: float("nan") if value is None else value
+        for name, value in figures.items()
+        if only is None or name.startswith(tuple(only))
+    }
 
 
 def _print_verified(said: dict[str, Any], scale: str) -> None:
@@ -275,7 +115,11 @@ def _print_verified(said: dict[str, Any], scale: str) -> None:
 
 
 def _filtering(
-    kept: Mixtures, raw: Mixtures, halves: Mixtures, said: dict[str, Any]
+    kept: Mixtures,
+    raw: Mixtures,
+    halves: Mixtures,
+    said: dict[str, Any],
+    trained: dict[str, dict[str, list[float]]],
 ) -> dict[str, float]:
     """Both optima side by side, and whether they differ by more than noise."""
     figures: dict[str, float] = {}
@@ -290,7 +134,7 @@ def _filtering(
         )
         observed = own["losses"][own["label"]]["observed_by_seed"]
         weights = own["objective"]
-        other = said["also"][f"unfiltered-{name}"]
+        other = trained[f"unfiltered-{name}"]
         theirs = sum(w * np.array(other[t]) for t, w in weights.items())
         worse = Estimate.of(theirs - np.array(observed, np.float64), said["level"])
         moved = _apart(kept[name], raw[name])
@@ -350,6 +194,14 @@ def main(
         work=work,
         swarm=proxies.Swarm.of(size=size, tokens=tokens, measures=2, **common),
         small=proxies.Swarm.of(size=size, tokens=tokens, measures=10, **common),
+        rungs={
+            f"{name}-{share}": proxies.Swarm.of(
+                **shape, tokens=parse_tokens(tokens) // share, measures=1, **common
+            )
+            for name, shape in (("base", {"size": size}), ("narrow", _NARROW))
+            for share in (1, 2, 4)
+            if name != "base" or share > 1
+        },
         large=proxies.Swarm.of(size=large_size, tokens=large_tokens, measures=12, **common),
         tokens=parse_tokens(large_tokens),
         max_epochs=max_epochs,
@@ -364,9 +216,9 @@ def main(
     figures: dict[str, float] = {}
     if repeats:
         with _timed("speed", seconds):
-            figures["speedup_stacked"] = stacking.measure(stacks=(32,), repeats=repeats)[1][
-                "speedup_stacked"
-            ]
+            rows, speed = stacking.measure(repeats=repeats)
+            print_table(stacking.COLUMNS, rows)
+            figures |= {k: v for k, v in speed.items() if k.startswith("speedup")}
     with _timed("filter", seconds):
         proof.filter()
     with _timed("swarms", seconds):
@@ -374,14 +226,21 @@ def main(
     with _timed("laws", seconds):
         kept, raw = (proof.propose(tables[name]) for name in ("filtered", "unfiltered"))
         halves = proof.halves(tables["filtered"])
-    for scale in ("small", "large"):
-        also = {f"unfiltered-{name}": m for name, m in raw.items()} if scale == "small" else {}
-        with _timed(f"verify {scale}", seconds):
-            said = proof.verify(scale, also)
-        _print_verified(said, scale)
-        figures |= _figures(said, "" if scale == "small" else "_large")
-        if also:
-            figures |= _filtering(kept, raw, halves, said)
+        fitted = tables["filtered"].with_suffix(".law.json")
+    with _timed("looking ahead", seconds):
+        ahead = proof.look_ahead(tables["filtered"])
+    with _timed("verify small", seconds):
+        said = proof.verify("small", fitted)
+        trained = proof.measure({f"unfiltered-{name}": m for name, m in raw.items()})
+    _print_verified(said, "small")
+    figures |= _figures(said, "") | _filtering(kept, raw, halves, said, trained)
+    with _timed("verify large", seconds):
+        said = proof.verify("large", fitted)
+    _print_verified(said, "large, predicted at the small scale")
+    figures |= _figures(said, "_large")
+    said = proof.verify("large", ahead)
+    _print_verified(said, "large, predicted by looking ahead")
+    figures |= _figures(said, "_large_ahead", only=_PREDICTED)
     figures |= {f"seconds_{what.replace(' ', '_')}": spent for what, spent in seconds.items()}
     (work / "figures.json").write_text(json.dumps(figures, indent=1))
     print()

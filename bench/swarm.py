@@ -35,6 +35,7 @@ from mixing.schedule import Schedule
 
 from .report import finish
 
+COLUMNS = ("way", "precision", "models", "model-steps/s", "x one at a time", "utilisation")
 _WARM_UP = 2
 _SECONDS = 4.0  # of each measurement, about
 _LARGE = {"cpu": 2048, "cuda": 8192}
@@ -222,11 +223,7 @@ def _best(rates: dict[Way, float], cores: int) -> float:
 def main(size: str, stacks: str, **options: Any) -> None:
     """Print model-steps per second of every way, and how many times the best one at a time."""
     rows, figures = measure(size, [int(n) for n in stacks.split(",")], **options)
-    finish(
-        ("way", "precision", "models", "model-steps/s", "x one at a time", "utilisation"),
-        rows,
-        figures,
-    )
+    finish(COLUMNS, rows, figures)
 
 
 if __name__ == "__main__":

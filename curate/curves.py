@@ -132,8 +132,13 @@ def open_table(path: str | Path) -> pa.Table:
 
     try:
         return pq.read_table(path, partitioning=None)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} is not there.") from error
     except (OSError, pa.ArrowException) as error:
-        raise ConfigError(f"{path}: cannot be read as a Parquet file: {error}") from error
+        raise ConfigError(
+            f"{path}: cannot be read as a Parquet file: {error}. A table of curves is one, "
+            f"with the columns run, {SHARE}<domain> …, {', '.join(COLUMNS[1:])}."
+        ) from error
 
 
 def holds_curves(columns: Sequence[str]) -> bool:

@@ -53,6 +53,8 @@ class Sheet:
             with Path(path).open(newline="", encoding="utf-8-sig") as file:
                 reader = csv.reader(file)
                 read = [(reader.line_num, row) for row in reader if row]
+        except FileNotFoundError as error:
+            raise ConfigError(f"{path} is not there.") from error
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise ConfigError(f"{path}: cannot be read as a CSV file: {error}") from error
         header = [name.strip() for name in read[0][1]] if read else []

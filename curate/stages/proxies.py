@@ -130,8 +130,8 @@ def run_jobs(
 ) -> ProxyRuns:
     """Train what is not trained yet, in stacks side by side, and collect the losses.
 
-    A call that was killed goes on where it was and ends with the same bits. The number of
-    processes changes nothing but the time. A run that diverges is told through ``progress`` and
+    A call that was killed goes on where it was and, on a CPU, ends with the same bits. The number
+    of processes changes nothing but the time. A run that diverges is told through ``progress`` and
     never stops the others.
 
     Raises:
@@ -181,7 +181,13 @@ def _prepare(
     """Claim the directory, and write tokenizer and text."""
     claim(root, CONFIG, {**swarm.config(), "selection": digest(chosen.manifest)})
     try:
-        tokenizer = make_tokenizer(root, swarm, chosen, corpus)
+        try:
+            tokenizer = make_tokenizer(root, swarm, chosen, corpus)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"The tokenizer {swarm.tokenizer!r} cannot be loaded: give a directory, a hub name "
+                f"that can be reached, demo or corpus. {error}"
+            ) from error
         texts = {job.text for job in jobs.values()}
         for text in [KEPT, *([BEFORE] if BEFORE in texts else [])]:
             write_tokens(
@@ -194,7 +200,7 @@ def _prepare(
                 n_tokens=swarm.proxy.n_tokens,
                 length=swarm.proxy.length,
             )
-    except ConfigError:
+    except BaseException:
         if not (root / "tokens" / f"{KEPT}.json").exists():  # the corrected request may write here
             (root / CONFIG).unlink()
             shutil.rmtree(root / "tokenizer", ignore_errors=True)
@@ -228,7 +234,7 @@ def _train(
     ]
     unfinished = {work.name: len(work.jobs) for work in works}
     n_steps, n_left, total = 0, sum(unfinished.values()), len(jobs)
-    progress(f"proxies: {n_left} of {total} runs to train, {len(works)} stacks")
+    progress(f"proxies: {n_left} of {total} runs to train, in stacks: {len(works)}")
     with as_config_error("proxy runs"), _looked_at(root, unfinished, spec.steps, progress):
         for done in in_processes(train, works, workers if swarm.device == "cpu" else 1):
             n_steps += done.model_steps

@@ -35,6 +35,7 @@ class ProxyRuns:
         parameters: of each model, without the embedding.
         epochs: float64[jobs, domains], how often the text of each domain was read.
         diverged: why a run's losses are not used, by its name.
+        decays_from: the step from which the learning rate falls; None where it does not.
         model_steps: trained in this call, of all models together.
         seconds: that took.
     """
@@ -48,6 +49,7 @@ class ProxyRuns:
     parameters: int
     epochs: FloatArray
     diverged: dict[str, str]
+    decays_from: int | None = None
     model_steps: int = 0
     seconds: float = 0.0
 
@@ -102,6 +104,7 @@ def read_runs(root: Path, jobs: Sequence[Job], chosen: Selection, spec: ProxySpe
         parameters=spec.n_parameters,
         epochs=np.array([[one["epochs"][d] for d in chosen.all_domains] for one in finished]),
         diverged={one["job"]["run"]: one["diverged"] for one in finished if one["diverged"]},
+        decays_from=spec.decays_from,
     )
 
 

@@ -11,7 +11,8 @@ class StackedAdamW:
     """AdamW with decoupled weight decay of matrices, gradients clipped to a norm of one.
 
     Source: Loshchilov & Hutter, "Decoupled Weight Decay Regularization" (arXiv 1711.05101).
-    Departures: none; the members of a stack never meet, as if each had an optimiser of its own.
+    Departures: gradients are clipped to a norm of one; norms do not decay; betas are .9 and .95, as
+    is usual for language models. Members never meet, as if each had an optimiser of its own.
 
     Args:
         parameters: float32[members, ...] by name.

@@ -118,6 +118,14 @@ class ProxySpec:
         )
         return 3 * per_token * self.batch * self.length
 
+    @property
+    def decays_from(self) -> int | None:
+        """The step from which the learning rate falls; None where it does not."""
+        if self.schedule == "constant":
+            return None
+        stays = self.warm_up if self.schedule == "cosine" else 1 - self.decay
+        return round(stays * self.steps)
+
     def rate(self, step: int) -> float:
         """The learning rate of a step, as a share of the peak in [0, 1]."""
         warm_up = max(1, round(self.warm_up * self.steps))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from .adamw import StackedAdamW
 from .spec import FEED_FORWARD, Member, ProxySpec
 from .stream import GOLDEN, FloatArray, MixtureStreams, Tokens
 
+_NOISE = 0.5  # nats above a guess at random that a sound member may have
 _MEASURED_TOGETHER = 32  # sequences of held-out text
 _MOST, _SMALL = 512, 1.5e6  # members; parameters up to which a CPU gains from stacking
 _ON_CPU, _ON_GPU = 16, 32e9  # members; bytes a stack may take
@@ -125,7 +127,7 @@ class Stack:
             losses=self._losses.copy(),
             training_loss=tail.mean(axis=1) if self.step else np.full(len(tail), np.nan),
             epochs=self._streams.epochs,
-            diverged=[self._fault(losses) for losses in done],
+            diverged=[self._fault(*both) for both in zip(done, self._losses, strict=True)],
         )
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -223,17 +225,23 @@ class Stack:
         mean: FloatArray = (total / (len(tokens) - 1)).cpu().numpy()
         return np.where(np.isfinite(mean), mean, np.nan)
 
-    def _fault(self, losses: NDArray[np.float32]) -> str | None:
-        """Why a member's losses must not be used."""
+    def _fault(self, losses: NDArray[np.float32], held_out: FloatArray) -> str | None:
+        """Why a member's losses must not be used.
+
+        A loss that is not finite; or one that is neither below its start nor below that of a guess
+        at random, log of the vocabulary, by `_NOISE`: text of pure noise can be no lower.
+        """
         lost = np.flatnonzero(~np.isfinite(losses))
         if len(lost):
             return f"its loss is not finite from step {lost[0] + 1} on; lower its learning rate"
+        if not np.isfinite(held_out[self._measure <= self.step]).all():
+            return "its held-out loss is not finite; lower its learning rate"
         if self.finished and self.step >= 10:
             first, last = float(losses[0]), float(losses[-max(1, self.step // 10) :].mean())
-            if last > first:
+            if last > min(first, math.log(self.spec.n_vocabulary)) + _NOISE:
                 return (
-                    f"its training loss rose from {first:.3f} to {last:.3f}; lower its learning "
-                    f"rate"
+                    f"its training loss went from {first:.3f} to {last:.3f}, above that of a guess "
+                    f"at random; lower its learning rate"
                 )
         return None
 

@@ -137,7 +137,7 @@ def test_help_of_run_shows_the_defaults_of_swarms() -> None:
             shown[parameter.name] = text.rpartition("[default: ")[2].rstrip("]")
             if parameter.name == "size":
                 assert all(name in text for name in SIZES)
-    apart = {"learning_rate": "0.32 over the width", "stack": "by size and device"}
+    apart = {"learning_rate": "0.5 over the width", "stack": "by size and device"}
     assert len(shown) == 16
     assert shown == {name: apart.get(name, str(known[name])) for name in shown}
 

@@ -296,9 +296,16 @@ def test_a_law_of_measured_runs_decides(files, capsys, effects, relation):
     assert stored["helps"] == pytest.approx(0.05 * (effects[2] - effects[1]), abs=0.002)
     assert stored["replaces"] == pytest.approx(0.05 * (effects[0] - effects[1]), abs=0.002)
     printed = " ".join(capsys.readouterr().out.split())
-    assert f"5.0% more web in place of code: the loss code falls by {stored['replaces']:.4f}" in (
-        printed
-    )
+    way = "falls" if stored["replaces"] >= 0 else "rises"
+    change = f"the loss code {way} by {abs(stored['replaces']):.4f}"
+    assert f"5.0% more web in place of code: {change}" in printed
+    kept = len(stored["phases"]) == 1 and stored["mixture"]["web"] > 0
+    assert kept == (relation in ("none", "transfer"))
+    if relation == "none":
+        assert "the mixture stays as it is" in printed
+        assert stored["mixture"] == pytest.approx(
+            json.loads((files / "m.json").read_text())["mixture"]
+        )
     said = refused(capsys, *command, "--source", "web", "--target", "wiki")
     assert "has no target 'wiki'" in said
     assert "give --loss" in said

@@ -190,6 +190,25 @@ def test_a_diverged_member_is_named_and_harms_no_other(domains: list[Tokens]) ->
     assert result.losses[[0, 2, 3]] == pytest.approx(alone.losses, abs=1e-4)
 
 
+def test_what_breaks_in_the_last_step_has_diverged(domains: list[Tokens]) -> None:
+    """Training losses are taken before each update, and do not show it."""
+    spec = ProxySpec(**{**SPEC.__dict__, "steps": 2, "schedule": "constant", "warm_up": 0.0})
+    result = Stack(spec, members(1, rate=1e30), domains, domains)
+    result.advance(2)
+    (reason,) = result.result().diverged
+    assert reason is not None
+    assert "not finite" in reason
+
+
+def test_noise_that_cannot_be_learned_has_not_diverged(domains: list[Tokens]) -> None:
+    noise = Member(schedule=Schedule.constant([0.0, 0.0, 1.0]))
+    hot = Member(schedule=noise.schedule, learning_rate=10.0)
+    result = trained(SPEC, [noise, hot], domains)
+    assert result.diverged[0] is None
+    assert result.diverged[1] is not None
+    assert "above that of a guess at random" in result.diverged[1]
+
+
 def test_each_member_has_its_own_rate(domains: list[Tokens]) -> None:
     spec = ProxySpec(**{**SPEC.__dict__, "learning_rate": 1e-3})
     own = trained(spec, members(2, rate=SPEC.peak), domains)

@@ -82,7 +82,7 @@ def test_a_blank_line_at_the_end_is_no_run(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_runs(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.csv: cannot be read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.csv is not there"):
         RunTable.read(tmp_path / "nowhere.csv")
     for content in ("", "run,loss/t\na,1\n"):
         (tmp_path / "runs.csv").write_text(content)

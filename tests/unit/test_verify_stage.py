@@ -118,7 +118,7 @@ def test_a_law_that_is_right_is_borne_out(
     assert len(Curves.read(tmp_path / "runs.parquet").runs) == 6 * N_SEEDS
     said = " ".join(one["said"])
     assert "proposed is better than proportional: observed gain" in said
-    assert "is inside the predicted interval" in said
+    assert "is inside the interval predicted for one run" in said
     assert "of the steps for the final loss of proportional; proportional would need" in said
     assert one["steps_to_match"]["longer"] > 1
     assert "WORSE" not in said
@@ -270,3 +270,27 @@ def test_what_can_not_be_verified(stored: StoredLaw, tmp_path: Path) -> None:
         read_proposals([path], stored, DOMAINS, {"code": 0})
     with pytest.raises(ConfigError, match="'noise', which proxies don't measure"):
         read_proposals([path], stored, ["code", "web"], None)
+
+
+def test_a_schedule_is_trained_by_its_phases(stored: StoredLaw, tmp_path: Path) -> None:
+    """It is judged by its mean, and is no duplicate of a mixture that equals that."""
+    phases = [
+        {"until": 0.8, "mixture": {"code": 0.25, "noise": 0.25, "web": 0.5}},
+        {"until": 1.0, "mixture": {"code": 1.0, "noise": 0.0, "web": 0.0}},
+    ]
+    names = dict(zip(("code", "noise", "web"), DOMAINS, strict=True))
+    for phase in phases:
+        phase["mixture"] = {names[k]: v for k, v in phase["mixture"].items()}  # type: ignore[attr-defined]
+    (tmp_path / "schedule.json").write_text(json.dumps({"phases": phases}))
+    mean = {DOMAINS[0]: 0.4, DOMAINS[1]: 0.2, DOMAINS[2]: 0.4}
+    (tmp_path / "mean.json").write_text(json.dumps(mean))
+    paths = [tmp_path / "schedule.json", tmp_path / "mean.json"]
+    made = read_proposals(paths, stored, DOMAINS, None)
+    trial = Trial.of(made, [("the same", np.array([0.4, 0.2, 0.4]))])
+    assert trial.names == [["schedule"], ["mean", "the same"]]
+    assert trial.mixtures == pytest.approx(np.array([[0.4, 0.2, 0.4]] * 2))
+    first, second = trial.schedules
+    assert second is None
+    assert first is not None
+    assert first.ends == (0.8, 1.0)
+    assert first.mixtures[1] == (1.0, 0.0, 0.0)

@@ -159,10 +159,11 @@ def schedule(
     With --end other shares in the last part of training. With --source and --target one domain
     before another: the target alone where the source does not help it (none), both in equal parts
     where it does (transfer), the source first and then the target where it helps more than the
-    target's own text (dependency); --law decides which.
+    target's own text (dependency); --law decides which, and leaves MIXTURE as it is where it
+    shows no help.
 
-    `curate mix export` writes each phase like any mixture. Other verbs read a schedule as the
-    mixture over the whole of training.
+    `curate mix export` writes each phase like any mixture, `verify` trains the phases; other verbs
+    read a schedule as the mixture over the whole of training.
     """
     from ...budget import parse_tokens
     from ...stages import mix

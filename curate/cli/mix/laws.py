@@ -35,7 +35,7 @@ def fit(
     level: float,
     seed: int,
 ) -> None:
-    """Fit a law to RUNS, a CSV or Parquet file.
+    """Fit a law to RUNS, a CSV or Parquet file; of curves, to the last step of each run.
 
     One row a run; columns are run, share/<domain> … and loss/<target> …; others by --share-prefix
     and --loss-prefix, or by name. Some laws also read columns such as parameters and tokens.

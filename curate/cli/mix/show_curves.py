@@ -181,8 +181,12 @@ def _print_relation(found: dict[str, Any]) -> None:
             ends = interval(found[f"{key}_interval"])
             output.print(
                 printable(
-                    f"{move} more {source} in place of {giver}: the loss {found['loss']} falls by "
-                    f"{found[key]:.4f} ({level} {ends})."
+                    f"{move} more {source} in place of {giver}: the loss {found['loss']} "
+                    f"{'falls' if found[key] >= 0 else 'rises'} by {abs(found[key]):.4f} (fall, "
+                    f"{level}: {ends})."
                 )
             )
-    output.print(printable(_WORDS[found["relation"]].format(**found)))
+    words = _WORDS[found["relation"]]
+    if found["relation"] == "none" and "helps" in found:
+        words = "{source} is not shown to help {target}: the mixture stays as it is."
+    output.print(printable(words.format(**found)))

@@ -112,4 +112,5 @@ def print_trained(runs: ProxyRuns) -> None:
         output.print(f"Left out: {printable(name)} diverged: {printable(reason)}")
     if runs.model_steps:
         speed = runs.model_steps / max(runs.seconds, 1e-9)
-        output.print(f"{speed:,.0f} model-steps per second, {runs.seconds:,.0f} s of training")
+        shown = f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
+        output.print(f"{shown} model-steps per second, {runs.seconds:,.0f} s of training")

@@ -208,6 +208,8 @@ def _ordered(
             "level": rule.level,
         }
     assert kind is not None
+    if kind == "none" and stored is not None:  # no evidence is no reason to take a share away
+        return mixing.Schedule.constant(base), said | {"relation": kind}
     return curriculum(base, source, target, kind), said | {"relation": kind}
 
 

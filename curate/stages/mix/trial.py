@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import mixing
 
 from ...errors import ConfigError, as_config_error
 from ...files import digest, read_json
-from .files import StoredLaw, named
+from .files import StoredLaw, load_phases, load_schedule, named
 from .supply import Supply, read_prior
 
 if TYPE_CHECKING:
@@ -39,12 +39,14 @@ class Proposal:
         file: it came from.
         shares: float64[domains].
         objective: weight of each target that counts, summing to one.
+        schedule: its phases, whose mean ``shares`` is; None for one mixture throughout.
     """
 
     name: str
     file: str
     shares: FloatArray
     objective: dict[str, float]
+    schedule: mixing.Schedule | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +57,13 @@ class Trial:
         names: of each mixture; several where they coincide.
         mixtures: float64[mixtures, domains].
         proposals: the mixtures on trial.
+        schedules: the phases of each mixture; None for one mixture throughout.
     """
 
     names: list[list[str]]
     mixtures: FloatArray
     proposals: list[Proposal]
+    schedules: list[mixing.Schedule | None]
 
     @property
     def labels(self) -> list[str]:
@@ -72,17 +76,29 @@ class Trial:
 
     @classmethod
     def of(cls, proposals: Sequence[Proposal], others: Iterable[tuple[str, FloatArray]]) -> Trial:
-        """Proposals and others, mixtures that coincide taken once."""
+        """Proposals and others, mixtures that coincide taken once, and those with phases apart."""
         names: list[list[str]] = []
         mixtures: list[FloatArray] = []
-        for name, shares in [*((one.name, one.shares) for one in proposals), *others]:
-            same = [row for row, m in enumerate(mixtures) if np.abs(m - shares).max() < _SAME]
+        schedules: list[mixing.Schedule | None] = []
+        on_trial = [(one.name, one.shares, one.schedule) for one in proposals]
+        for name, shares, phases in [*on_trial, *((*other, None) for other in others)]:
+            same = [
+                row
+                for row, m in enumerate(mixtures)
+                if np.abs(m - shares).max() < _SAME and phases is schedules[row] is None
+            ]
             if same:
                 names[same[0]].append(name)
             else:
                 names.append([name])
                 mixtures.append(shares)
-        return cls(names=names, mixtures=np.array(mixtures), proposals=[*proposals])
+                schedules.append(phases)
+        return cls(
+            names=names,
+            mixtures=np.array(mixtures),
+            proposals=[*proposals],
+            schedules=schedules,
+        )
 
 
 def read_proposals(
@@ -113,10 +129,16 @@ def read_proposals(
                 name=name,
                 file=str(path),
                 shares=read_prior(path, stored.domains),
+                schedule=_phases(path, stored.domains),
                 objective=_normalised(weights, stored, measured, path),
             )
         )
     return found
+
+
+def _phases(path: Path, domains: Sequence[str]) -> mixing.Schedule | None:
+    """A schedule of several phases."""
+    return load_schedule(path, domains) if len(load_phases(path)) > 1 else None
 
 
 def _told(path: Path) -> dict[str, Any]:
@@ -195,11 +217,19 @@ def jobs(trial: Trial, selection: str | Path, n_seeds: int) -> list[Job]:
 
     chosen = Selection(Path(selection))
     made: list[Job] = []
-    for names, shares in zip(trial.names, trial.mixtures.round(9), strict=True):
-        by_domain = named(chosen.domains, shares / shares.sum())
-        schedule = over_all(chosen, by_domain)
+    for names, shares, phases in zip(
+        trial.names, trial.mixtures.round(9), trial.schedules, strict=True
+    ):
+        about: Any = named(chosen.domains, shares / shares.sum())
+        schedule = over_all(chosen, about)
+        if phases is not None:
+            parts = [over_all(chosen, named(chosen.domains, m)) for m in phases.mixtures]
+            schedule = mixing.Schedule(
+                mixtures=tuple(part.mixtures[0] for part in parts), ends=phases.ends
+            )
+            about = asdict(schedule)
         # The digest tells apart mixtures of one name that are verified in one directory.
-        label = re.sub(r"[^\w-]+", "-", names[0])[:40] + "-" + digest(by_domain)[:8]
+        label = re.sub(r"[^\w-]+", "-", names[0])[:40] + "-" + digest(about)[:8]
         made += [
             Job(run=f"{label}-{seed}", text=KEPT, schedule=schedule, seed=seed)
             for seed in range(FIRST_SEED, FIRST_SEED + n_seeds)

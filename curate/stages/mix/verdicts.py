@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
+_FEWEST_TO_FIT = 3  # measures, of a step law
+
 
 def judge(
     stored: StoredLaw,
@@ -102,8 +104,10 @@ def _match(
     """Steps to match, both ways; None where no seed has both runs."""
     if len(runs.steps) < 2:
         return None
-    found = steps_to_match(runs.steps, own, usual, level=level)
-    if not found.share.n_seeds:
+    decay = runs.decays_from
+    last = decay if decay and (runs.steps <= decay).sum() >= _FEWEST_TO_FIT else None
+    found = steps_to_match(runs.steps, own, usual, level=level, last=last)
+    if not found.share.n_seeds and not found.longer.n_seeds:
         return None
     return {
         "share": _number(found.share.value),
@@ -111,7 +115,9 @@ def _match(
         "longer": _number(found.longer.value),
         "longer_interval": finite([found.longer.low, found.longer.high]),
         "n_seeds": found.share.n_seeds,
-        "n_extrapolated": found.share.n_extrapolated,
+        "share_extrapolated": found.share.n_extrapolated > 0,
+        "longer_extrapolated": found.longer.n_extrapolated > 0,
+        "rate_decays": decay is not None,
     }
 
 
@@ -123,15 +129,18 @@ def _steps(steps: dict[str, Any] | None, labels: list[str], own: int, usual: int
     return [
         f"{name} needs {_ratio(steps, 'share')} of the steps for the final loss of {other}; "
         f"{other} would need {_ratio(steps, 'longer')} of them for that of {name}."
+        + " The learning rate decays, which takes the first nearer to 100%."
+        * steps["rate_decays"]
     ]
 
 
 def _ratio(steps: dict[str, Any], which: str) -> str:
     value, (low, high) = steps[which], steps[f"{which}_interval"]
     if value is None:
-        return "an unbounded multiple"
+        return "an unknown multiple"
     ends = "" if high is None else f" ({low:.1%} to {high:.1%})"
-    return f"{value:.1%}{ends}"
+    beyond = ", by a power law beyond the last step," if steps[f"{which}_extrapolated"] else ""
+    return f"{value:.1%}{ends}{beyond}"
 
 
 def _estimate(found: Estimate) -> dict[str, Any]:
@@ -198,7 +207,9 @@ def _others(found: Verification, labels: list[str], own: int, usual: int) -> lis
     if beyond:
         said.append(f"It is WORSE than {beyond}.")
     if within:
-        said.append(f"It lost to {within}, by no more than the seeds' noise.")
+        one = all(gain is None or gain.observed.n_seeds < 2 for gain in found.gains)
+        noise = "one seed cannot tell by how much" if one else "by no more than the seeds' noise"
+        said.append(f"It lost to {within}, {noise}.")
     return said
 
 
@@ -216,7 +227,7 @@ def _missed(found: Verification, own: int, usual: int) -> list[str]:
         ]
     of = f"{gain.predicted:.4f} ({low:.4f} to {high:.4f})"
     if gain.against_prediction == "inside":
-        return [f"The observed gain, {seen}, is inside the predicted interval, {of}."]
+        return [f"The observed gain, {seen}, is inside the interval predicted for one run, {of}."]
     short = "less" if gain.against_prediction == "below" else "more"
     return [f"The predicted gain, {of}, was missed: observed was {short}, {seen}."]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from ...errors import ConfigError
 from ...files import write_json
 from .files import StoredLaw, at_covariates, load_law, named
 from .supply import Supply
@@ -115,6 +116,9 @@ def report(
         limits: tokens of the dataset, and how often it may repeat a domain.
         at: value of each covariate that the law reads.
         level: of the intervals.
+
+    Raises:
+        ConfigError: every run diverged.
     """
     tokens = int(runs.steps[-1]) * runs.tokens_per_step
     law = _at_scale(stored, at or {}, runs.parameters, tokens)
@@ -135,6 +139,8 @@ def report(
         "diverged": dict(runs.diverged),
         "proposals": judged,
     }
+    if len(runs.diverged) == len(runs.jobs):
+        raise ConfigError(f"{out}: every run diverged ({next(iter(runs.diverged.values()))}).")
     runs.write(Path(out) / "runs.parquet")
     write_json(Path(out) / "verify.json", said)
     return said
