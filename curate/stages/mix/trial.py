@@ -15,6 +15,7 @@ import mixing
 
 from ...errors import ConfigError, as_config_error
 from ...files import digest, read_json
+from .exporting import DIGITS
 from .files import StoredLaw, load_phases, load_schedule, named
 from .supply import Supply, read_prior
 
@@ -218,7 +219,7 @@ def jobs(trial: Trial, selection: str | Path, n_seeds: int) -> list[Job]:
     chosen = Selection(Path(selection))
     made: list[Job] = []
     for names, shares, phases in zip(
-        trial.names, trial.mixtures.round(9), trial.schedules, strict=True
+        trial.names, trial.mixtures.round(DIGITS), trial.schedules, strict=True
     ):
         about: Any = named(chosen.domains, shares / shares.sum())
         schedule = over_all(chosen, about)
