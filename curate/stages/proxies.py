@@ -90,7 +90,9 @@ def run_design(
     jobs = design_jobs(design, Selection(Path(selection)), seeds)
     runs = run_jobs(jobs, selection, corpus, out, swarm=swarm, workers=workers, progress=progress)
     if len(runs.diverged) == len(jobs):
-        raise ConfigError(f"{out}: every run diverged ({next(iter(runs.diverged.values()))}).")
+        raise ConfigError(
+            f"{out}: every run diverged; {jobs[0].run}: {runs.diverged[jobs[0].run]}."
+        )
     runs.write(Path(out) / "runs.parquet")
     return runs
 

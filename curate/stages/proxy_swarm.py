@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -55,8 +56,8 @@ class Swarm:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name!r} must be at least 1. Got {value}.")
-        if self.device != "cpu" and self.device.partition(":")[0] != "cuda":
-            raise ValueError(f"'device' must be cpu or cuda. Got {self.device!r}.")
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
+            raise ValueError(f"'device' must be cpu, cuda or cuda:N. Got {self.device!r}.")
         own = self.tokenizer == OWN_TOKENIZER
         if self.vocabulary is not None and not own:
             raise ValueError(

@@ -211,7 +211,8 @@ def test_what_is_wrong_with_curves_is_said(tmp_path, capsys):
     assert "an accuracy and a part of the loss" in refused(capsys, *command, *both)
     assert "leave out --target" in refused(capsys, *command, "--target", "x", "--weight", "web=1")
     assert "not all 0" in refused(capsys, *command, "--weight", "web=0")
-    assert "'accuracies' must be in [0, 1]" in refused(capsys, *command, "--accuracy-like", "web")
+    said = refused(capsys, *command, "--accuracy-like", "web")
+    assert "'web' of run 'usual-0' is no accuracy in [0, 1]" in said
 
 
 # Schedules

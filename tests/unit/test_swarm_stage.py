@@ -391,7 +391,7 @@ def test_size_and_tokens_of_a_swarm() -> None:
         ({"tokens": 100}, "at least one step of 8 sequences of 64 tokens. Got 100"),
         ({"vocabulary": 500}, "Leave it out"),
         ({"tokenizer": "corpus", "vocabulary": 100}, "must be at least 258"),
-        ({"device": "gpu"}, "'device' must be cpu or cuda. Got 'gpu'"),
+        ({"device": "gpu"}, "'device' must be cpu, cuda or cuda:N. Got 'gpu'"),
         ({"measures": 0}, "'measures' must be at least 1"),
         ({"stak": 3}, "Did you mean 'stack'"),
         ({"schedule": "linear"}, "'schedule' of ProxySpec must be one of"),

@@ -57,6 +57,7 @@ def learn(
         ConfigError: an unknown target or run, or weights that are none.
     """
     weights = _weights(curves, objective, accuracies)
+    _check_accuracies(curves, accuracies)
     if baseline is not None and baseline not in curves.runs:
         why = curves.diverged.get(baseline)
         hint = f"It diverged: {why}." if why else f"There are {', '.join(curves.runs[:12])}."
@@ -101,6 +102,17 @@ def learn(
         level=level,
         diverged=curves.diverged,
     )
+
+
+def _check_accuracies(curves: Curves, accuracies: Sequence[str]) -> None:
+    for name in accuracies:
+        for run, label in enumerate(curves.runs):
+            found = curves.losses(run)[:, curves.targets.index(name)]
+            if (found < 0).any() or (found > 1).any():
+                raise ConfigError(
+                    f"{name!r} of run {label!r} is no accuracy in [0, 1]: found {found.max():.4g}. "
+                    f"--accuracy-like is for accuracies; leave it out for losses."
+                )
 
 
 def _weights(

@@ -56,7 +56,8 @@ def verify(
         corpus: the shards that were selected from.
         out: local directory.
         swarm: model and training of every run.
-        n_seeds: runs of each mixture.
+        n_seeds: runs of each mixture, with the seeds 1, 2, …; a design's runs have seed 0. Those
+            of `mix run --seeds` have the next ones, too, and their noise is then in the law.
         n_random: mixtures drawn at random.
         max_epochs: how often UniMax and random mixtures may repeat a domain in a dataset of the
             size that the proposals were optimised for (else of what a proxy reads); by default
