@@ -136,7 +136,7 @@ def open_table(path: str | Path) -> pa.Table:
         raise ConfigError(f"{path} is not there.") from error
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(
-            f"{path}: cannot be read as a Parquet file: {error}. A table of curves is one, "
+            f"{path}: cannot be read as a Parquet file ({error}). A table of curves is one, "
             f"with the columns run, {SHARE}<domain> …, {', '.join(COLUMNS[1:])}."
         ) from error
 

@@ -202,7 +202,7 @@ def _prepare(
                 n_tokens=swarm.proxy.n_tokens,
                 length=swarm.proxy.length,
             )
-    except BaseException:
+    except BaseException:  # an interrupt, too, must not keep the directory for this request
         if not (root / "tokens" / f"{KEPT}.json").exists():  # the corrected request may write here
             (root / CONFIG).unlink()
             shutil.rmtree(root / "tokenizer", ignore_errors=True)

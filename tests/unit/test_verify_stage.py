@@ -13,6 +13,7 @@ from curate.cli.mix.verify import print_verified
 from curate.curves import Curves
 from curate.errors import ConfigError
 from curate.stages.mix.files import StoredLaw
+from curate.stages.mix.scheduling import Ending, schedule
 from curate.stages.mix.supply import Supply
 from curate.stages.mix.trial import (
     PROPORTIONAL,
@@ -294,3 +295,14 @@ def test_a_schedule_is_trained_by_its_phases(stored: StoredLaw, tmp_path: Path) 
     assert first is not None
     assert first.ends == (0.8, 1.0)
     assert first.mixtures[1] == (1.0, 0.0, 0.0)
+
+
+def test_a_schedule_is_judged_as_its_mixture_is(tmp_path: Path) -> None:
+    """The objective of `optimize` goes along; a plain object of shares has none."""
+    mixture = {"code": 0.4, "web": 0.6}
+    files = {"plain.json": mixture, "found.json": {"mixture": mixture, "objective": {"code": 1.0}}}
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content))
+        rule = Ending(shares={"code": 0.8})
+        found = schedule(tmp_path / "s.json", rule, mixture=tmp_path / name)
+        assert found.get("objective") == ({"code": 1.0} if name == "found.json" else None)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import mixing
+from mixing.verify import spearman
 
 from ...budget import parse_tokens
 from ...errors import ConfigError, as_config_error
@@ -233,12 +234,6 @@ def at_covariates(law: mixing.FittedLaw, at: Mapping[str, float]) -> mixing.Fitt
 
 def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
     """Spearman's, mean over the columns of two float64[runs, targets]; None where none varies."""
-    from scipy.stats import rankdata
-
-    one, other = (rankdata(values, axis=0) for values in (first, second))
-    one, other = one - one.mean(axis=0), other - other.mean(axis=0)
-    spread = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
-    varies = spread > 0
-    if not varies.any():
-        return None
-    return float(((one * other).sum(axis=0)[varies] / spread[varies]).mean())
+    every = [spearman(*pair) for pair in zip(first.T, second.T, strict=True)]
+    known = [value for value in every if value is not None]
+    return float(np.mean(known)) if known else None

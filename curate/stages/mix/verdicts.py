@@ -59,6 +59,10 @@ def judge(
         *_level(predicted, around, found, level),
         *_seen(stored, trial),
     ]
+    if proposal.schedule is not None:
+        said.append(
+            f"{labels[own]} has phases; a law knows no order and speaks of its mean mixture."
+        )
     return {
         "name": proposal.name,
         "file": proposal.file,
