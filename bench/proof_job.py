@@ -10,6 +10,7 @@ import numpy as np
 
 from curate.cli.console import quiet_models
 from curate.corpus import Corpus
+from curate.engines import Local
 from curate.registry import make_scorer
 from curate.runs import RunTable
 from curate.stages import mix, proxies
@@ -158,7 +159,7 @@ class Proof:
             self.work / f"verify-{scale}",
             swarm=self.small if scale == "small" else self.large,
             n_seeds=self.n_seeds,
-            workers=self.workers,
+            engine=Local(self.workers),
             progress=say,
         )
 
@@ -215,7 +216,7 @@ class Proof:
             self.corpus,
             out,
             swarm=shape,
-            workers=self.workers,
+            engine=Local(self.workers),
             progress=say,
         )
 

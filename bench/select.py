@@ -29,8 +29,9 @@ import pyarrow.parquet as pq
 
 from curate.corpus import Shard
 from curate.files import write_json
+from curate.parts import Parts
 from curate.stages.select import select
-from curate.tables import REPORT, ScoreStore, ShardWriter
+from curate.tables import REPORT, ScoreStore
 
 from .report import finish
 
@@ -67,9 +68,8 @@ def make(root: Path, n_rows: int) -> None:
     for start in range(0, n_rows, _SHARD_ROWS):
         n = min(_SHARD_ROWS, n_rows - start)
         names.append(f"shard-{start // _SHARD_ROWS:05d}.parquet")
-        writer = ShardWriter(store, _Made(url=names[-1], name=names[-1], suffix=".parquet"))
-        writer.add(_table(np.random.default_rng(start), n))
-        writer.finish()
+        shard = _Made(url=names[-1], name=names[-1], suffix=".parquet")
+        Parts(store, shard).finish([_table(np.random.default_rng(start), n)])
     write_json(root / REPORT, {"shards": names, "failed": {}})
 
 

@@ -123,12 +123,15 @@ class EmbeddingTables:
                 f"two corpora have two embedders. Embed both with a model (--embedder MODEL)."
             )
 
-    def read(self, shard: Shard, first_chunk: int = 0) -> Iterator[PointRows]:
+    def read(
+        self, shard: Shard, first_chunk: int = 0, n_chunks: int | None = None
+    ) -> Iterator[PointRows]:
         """See `curate.stages.tabulate.Source.read`."""
         grouped = "group_column" in self.store.config
         columns = ["row", "key", "domain", EMBEDDING, "reason", "n_bytes"]
         columns += ["group"] if grouped else []
-        for table in itertools.islice(self._chunks(shard.name, columns), first_chunk, None):
+        stop = None if n_chunks is None else first_chunk + n_chunks
+        for table in itertools.islice(self._chunks(shard.name, columns), first_chunk, stop):
             yield PointRows(
                 rows=table["row"].to_numpy(),
                 keys=table["key"].to_numpy(),

@@ -6,21 +6,34 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import xxhash
 from filelock import FileLock, Timeout
 
 from .errors import ConfigError
+from .places import is_remote, place
 
 _VERSIONS = ("curate-lm", "numpy", "pyarrow", "torch", "transformers", "scikit-learn")
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary path that becomes ``path`` in one step, once the block ends without error."""
+    """A local path whose file becomes that of ``path`` in one step, if the block ends well.
+
+    In an object store that step is one upload, which is there as a whole or not at all.
+    """
+    if is_remote(path):
+        remote: Any = path
+        with TemporaryDirectory(prefix="curate-") as room:
+            local = Path(room) / path.name
+            yield local
+            remote.fs.put_file(str(local), remote.path)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -61,24 +74,37 @@ def digest(value: Any) -> str:
     return xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of what decides a number."""
     return {name: version(name) for name in _VERSIONS}
 
 
+def output_directory(out: str | Path) -> Path:
+    """An output directory, local or in an object store, made where it is not there.
+
+    Raises:
+        ConfigError: a file of that name, or a store that cannot be reached.
+    """
+    path = place(out)
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{out}: is a file. Give a directory to write to.")
+    if not is_remote(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def local_directory(out: str | Path) -> Path:
-    """An output directory, made where it is not there.
+    """An output directory of what cannot be written to an object store.
 
     Raises:
         ConfigError: a URL, or a file of that name.
     """
     if "://" in str(out):
-        raise ConfigError(f"{out}: outputs are written to local directories. Give a path.")
-    path = Path(out)
-    if path.exists() and not path.is_dir():
-        raise ConfigError(f"{out}: is a file. Give a directory to write to.")
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+        raise ConfigError(
+            f"{out}: this is written to local directories alone. Give a path, and copy it there."
+        )
+    return output_directory(out)
 
 
 @contextmanager

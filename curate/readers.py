@@ -100,6 +100,7 @@ def read(
     corpus: Corpus,
     chunk_rows: int,
     first_chunk: int = 0,
+    n_chunks: int | None = None,
     vector_column: str | None = None,
 ) -> Iterator[Batch]:
     """Batches of ``chunk_rows`` documents, from chunk number ``first_chunk`` on.
@@ -111,6 +112,7 @@ def read(
         corpus: says which columns hold what.
         chunk_rows: documents in a batch.
         first_chunk: batches skipped.
+        n_chunks: most batches read; None: all.
         vector_column: holds vectors, which are read in place of the texts. There need not be
             texts then; those there are count in ``n_bytes`` and are not looked into.
 
@@ -120,7 +122,8 @@ def read(
     reader = {"parquet": _parquet, "jsonl": _jsonl, "arrow": _arrow}[FORMATS[shard.suffix]]
     first = first_chunk * chunk_rows
     try:
-        rows = itertools.islice(reader(shard, corpus, vector_column), first, None)
+        last = None if n_chunks is None else first + n_chunks * chunk_rows
+        rows = itertools.islice(reader(shard, corpus, vector_column), first, last)
         while chunk := list(itertools.islice(rows, chunk_rows)):
             yield _batch(chunk, first, shard, corpus, vector_column is not None)
             first += len(chunk)
@@ -129,6 +132,19 @@ def read(
             f"{shard.url}: the file is damaged or cut short (read up to row {first}): {error}. "
             f"Fetch it again, or leave it out."
         ) from error
+
+
+def row_counts(shard: Shard) -> list[int] | None:
+    """Rows of each row group (Parquet) or record batch (Arrow file); None: only reading tells.
+
+    Raises:
+        ShardError: the shard is cut short or damaged.
+    """
+    if FORMATS[shard.suffix] != "parquet":
+        return None
+    with shard.open() as stream:
+        metadata = pq.ParquetFile(stream).metadata
+        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
 
 
 def _batch(rows: list[_Row], first: int, shard: Shard, corpus: Corpus, with_vectors: bool) -> Batch:

@@ -12,6 +12,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -174,6 +175,28 @@ def make_scorer(name: str, **options: Any) -> Any:
         return scorer(**_with_backend(name, scorer, resolved))
 
     return _made(name, build, wanted)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A scorer that is not made yet: what `make_scorer` is to be given, where it is to be used.
+
+    Attributes:
+        name: as registered.
+        options: of the scorer and its backend.
+    """
+
+    name: str
+    options: dict[str, Any]
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the scorer must see the corpus before it scores."""
+        return hasattr(find("scorers", self.name), "fit")
+
+    def make(self) -> Any:
+        """The scorer."""
+        return make_scorer(self.name, **self.options)
 
 
 def make_point_scorer(name: str, seed: int | None = None, **options: Any) -> tuple[Any, int]:

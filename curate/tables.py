@@ -1,19 +1,14 @@
-"""Score tables: one narrow Parquet file per shard and scorer, written part by part.
+"""Score tables: one narrow Parquet file per shard and scorer; see `parts` for how they are written.
 
     OUT/<scorer>/_config.json           what every table here was made with
     OUT/<scorer>/<shard name>.parquet   row, key, domain, [group,] score, reason, n_bytes, extras
-    OUT/<scorer>/.parts/<shard name>/   finished chunks of a shard that is not finished
 
 Embeddings are tables of the same kind, with a column ``embedding`` in the place of the score.
-
-A part is renamed into place when whole. When all parts of a shard are there they become its table,
-always by the same path, so that an interrupted run leaves the same bytes as an undisturbed one.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,19 +17,19 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from .corpus import Shard
 from .errors import ConfigError, CorpusError
-from .files import claim, digest, read_json, versions, whole
-from .schema import EMBEDDING, SCORE, layout
+from .files import claim, digest, read_json
+from .places import is_remote, parquet, place, read_parquet, remove
+from .schema import EMBEDDING, SCORE
 
 CONFIG = "_config.json"
 REPORT = "_report.json"
 DATASET_COLUMNS = ("id", "text", "domain", "shard", "row", "key", "epoch", "inclusion")
 """Columns that every dataset has; scores stand beside them under the names of their tables."""
-_PARTS = ".parts"
-_METADATA = b"curate"
+PARTS = ".parts"
+METADATA = b"curate"
 EMBEDDINGS = "embeddings"
 """The name that embedding tables have, unless given another."""
 _VERB = {SCORE: "score", EMBEDDING: "embed"}
@@ -74,7 +69,7 @@ class ScoreStore:
         Raises:
             ConfigError: no such tables there; names those below it, if any.
         """
-        path = Path(root)
+        path = place(root)
         wanted = measured or SCORE
         if not (path / CONFIG).exists():
             below = [cls(p.parent, read_json(p)) for p in sorted(path.glob(f"*/{CONFIG}"))]
@@ -97,7 +92,7 @@ class ScoreStore:
     @property
     def name(self) -> str:
         """Of the directory: the scorer's, unless the tables were given another."""
-        return self.root.resolve().name
+        return self.root.name if is_remote(self.root) else self.root.resolve().name
 
     @property
     def measured(self) -> str:
@@ -135,7 +130,7 @@ class ScoreStore:
         path = self.table_path(shard.name)
         if not path.exists():
             return False
-        shutil.rmtree(self.root / _PARTS / shard.name, ignore_errors=True)
+        remove(self.root / PARTS / shard.name)
         metadata = table_metadata(path)
         if metadata.get("shard_fingerprint") != shard.fingerprint:
             raise ConfigError(
@@ -175,7 +170,7 @@ class ScoreStore:
         """(shard name, table) of the named shards, or of all by name; see `checked`."""
         for name in self.shard_names() if names is None else names:
             path = self.checked(name, columns)
-            yield name, pq.read_table(path, columns=list(columns), partitioning=None)
+            yield name, read_parquet(path, columns)
 
     def checked(self, name: str, columns: Sequence[str]) -> Path:
         """The path of a shard's table, which is of this configuration and has these columns.
@@ -186,7 +181,8 @@ class ScoreStore:
         path = self.table_path(name)
         if table_metadata(path)["fingerprint"] != self.fingerprint:
             raise ConfigError(f"{path} was made with another configuration than its directory.")
-        present = pq.read_schema(path).names
+        with parquet(path) as file:
+            present = file.schema_arrow.names
         absent = [c for c in columns if c not in present]
         if absent:
             raise ConfigError(f"{path} has no column {absent[0]!r}. It has {present}.")
@@ -200,60 +196,6 @@ class _Described(Shard):
     @cached_property
     def fingerprint(self) -> str:
         return self.found
-
-
-class ShardWriter:
-    """Writes the table of one shard, part by part."""
-
-    def __init__(self, store: ScoreStore, shard: Shard) -> None:
-        self._store, self._shard = store, shard
-        self._parts = store.root / _PARTS / shard.name
-        self.n_parts = self._whole_parts()
-
-    def _whole_parts(self) -> int:
-        """Parts already there, from the first on; any of another run are thrown away."""
-        mine = {
-            "fingerprint": self._store.fingerprint,
-            "shard_fingerprint": self._shard.fingerprint,
-        }
-        n = 0
-        while (path := self._part(n)).exists():
-            metadata = table_metadata(path)
-            if any(metadata.get(key) != value for key, value in mine.items()):
-                shutil.rmtree(self._parts)
-                return 0
-            n += 1
-        return n
-
-    def _part(self, number: int) -> Path:
-        return self._parts / f"{number:08d}.parquet"
-
-    def _stamp(self, table: pa.Table) -> pa.Table:
-        metadata = {
-            "fingerprint": self._store.fingerprint,
-            "shard": self._shard.name,
-            "shard_fingerprint": self._shard.fingerprint,
-            "rows": table.num_rows,
-            "versions": versions(),
-            **{k: self._store.config[k] for k in ("scorer", "column", "unit", "config")},
-        }
-        stamped = json.dumps(metadata, sort_keys=True).encode()
-        return table.replace_schema_metadata({_METADATA: stamped})
-
-    def add(self, part: pa.Table) -> None:
-        """Write the next part."""
-        with whole(self._part(self.n_parts)) as temporary:
-            pq.write_table(self._stamp(part), temporary, **layout(part))
-        self.n_parts += 1
-
-    def finish(self) -> pa.Table:
-        """Turn all parts, at least one, into the table, and remove them."""
-        parts = [pq.read_table(self._part(i), partitioning=None) for i in range(self.n_parts)]
-        table = self._stamp(pa.concat_tables(parts).unify_dictionaries().combine_chunks())
-        with whole(self._store.table_path(self._shard.name)) as temporary:
-            pq.write_table(table, temporary, compression="zstd", **layout(table))
-        shutil.rmtree(self._parts, ignore_errors=True)
-        return table
 
 
 def check_name(name: str) -> None:
@@ -286,8 +228,9 @@ def table_metadata(path: Path) -> dict[str, Any]:
         CorpusError: not a table of curate.
     """
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        found: dict[str, Any] = json.loads(metadata[_METADATA])
+        with parquet(path) as file:
+            metadata = file.schema_arrow.metadata or {}
+        found: dict[str, Any] = json.loads(metadata[METADATA])
     except (pa.ArrowException, KeyError, ValueError, OSError) as error:
         raise CorpusError(f"{path}: not a table of curate ({error}).") from error
     return found

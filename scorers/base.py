@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
+class UnexplainedError(ValueError):
+    """A score that is no number, without a reason; or a reason beside a score."""
+
+
 @dataclass(frozen=True)
 class Scored:
     """The scores of n documents, in the order the documents came.
@@ -33,7 +37,7 @@ class Scored:
         unexplained = np.isnan(self.value) != np.array([r is not None for r in self.reason], bool)
         if unexplained.any():
             row = int(np.flatnonzero(unexplained)[0])
-            raise ValueError(
+            raise UnexplainedError(
                 f"Scored: document {row} has value {self.value[row]} and reason "
                 f"{self.reason[row]!r}; a score is NaN exactly where a reason is given."
             )

@@ -65,13 +65,17 @@ class TokenPrior:
             counts = _sum([counts, np.bincount(ids)])
         return counts
 
+    def unite(self, states: Sequence[Counts]) -> Counts:
+        """One state of several."""
+        return _sum(states)
+
     def merge(self, states: Sequence[Counts]) -> FittedTokenPrior:
         """Add up all shares; the result depends neither on their order nor on the split.
 
         Raises:
             ValueError: not one token in the corpus.
         """
-        counts = _sum(states)
+        counts = self.unite(states)
         if not counts.any():
             raise ValueError(
                 "TokenPrior needs a corpus of at least 1 token. Got 0: every document is empty, "

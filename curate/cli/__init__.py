@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from concurrent.futures import BrokenExecutor
+from io import StringIO
+from typing import NoReturn
 
 import click
 
-from .. import __version__
+from .. import __version__, interrupts
 from ..errors import CurateError
 from ..registry import did_you_mean
-from .console import errors, printable
+from .console import failed, say
 
 VERBS = {
     "score": "Give every document a score.",
@@ -57,11 +59,29 @@ def cli() -> None:
     """Decide what a language model is trained on: score, select, mix, build."""
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """The entry point: errors that explain themselves end with their exit code, no traceback."""
+    with interrupts.heeded():
+        code = _run(arguments)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """The exit code of a command."""
+    stopped = interrupts.Interrupted()
     try:
-        return cli.main(arguments, standalone_mode=True)
-    except (CurateError, OSError) as error:
-        for line in f"Error: {error}".splitlines():
-            errors.print(printable(line), soft_wrap=True)
-        sys.exit(error.exit_code if isinstance(error, CurateError) else CurateError.exit_code)
+        done = cli.main(arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        return failed(stopped)
+    except click.Abort as abort:  # what click makes of an interrupt, and of a file that ends early
+        return failed(abort.__cause__ if isinstance(abort.__cause__, EOFError) else stopped)
+    except click.ClickException as error:
+        told = StringIO()
+        error.show(told)
+        say(told.getvalue())
+        return error.exit_code
+    except BrokenExecutor as error:
+        return failed(stopped if interrupts.was_asked() else error)
+    except (CurateError, MemoryError, OSError) as error:
+        return failed(error)
+    return done if isinstance(done, int) else 0

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+
+from .. import interrupts
+from ..errors import CurateError
 
 _NARROWEST = 110  # a table is wrapped by the terminal rather than cut by us
 output = Console(soft_wrap=True, highlight=False)
 output.width = max(output.width, _NARROWEST)
 errors = Console(stderr=True, highlight=False)
 _SECONDS_BETWEEN_LINES = 10.0
+_AGAIN = interrupts.GO_ON[0].lower() + interrupts.GO_ON[1:]
+_MAKE_ROOM, _ALLOW = "Make room there", "Give the permission"
+_NO_WAY_TO_WRITE = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: _MAKE_ROOM,
+    errno.EROFS: "Make it writable",
+    errno.EACCES: _ALLOW,
+    errno.EPERM: _ALLOW,
+}
 
 
 def printable(text: object) -> str:
@@ -24,6 +39,41 @@ def printable(text: object) -> str:
         c if unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" for c in str(text)
     )
     return escape(shown)
+
+
+def say(text: str) -> None:
+    """Several lines on standard error, each safe for a terminal."""
+    for line in text.splitlines():
+        errors.print(printable(line), soft_wrap=True)
+
+
+def failed(error: BaseException | None) -> int:
+    """Say what went wrong, and what to do; gives the exit code."""
+    say(f"Error: {_explained(error)}")
+    return error.exit_code if isinstance(error, CurateError) else CurateError.exit_code
+
+
+def _explained(error: BaseException | None) -> str:
+    """What an error says, and what follows from it where it comes from the system."""
+    if isinstance(error, OSError) and error.errno in _NO_WAY_TO_WRITE:
+        where = f"{error.filename}: " if error.filename else ""
+        return (
+            f"{where}{os.strerror(error.errno or 0)}. {_NO_WAY_TO_WRITE[error.errno]}: nothing "
+            f"that is done is lost. {interrupts.GO_ON}"
+        )
+    if isinstance(error, MemoryError):
+        return (
+            f"Out of memory. {error} What is done is kept: with more memory, or fewer --workers, "
+            f"{_AGAIN}"
+        )
+    if isinstance(error, BrokenExecutor):
+        return (
+            f"A worker process was killed; when memory runs out, the system does that. With more "
+            f"of it, or fewer --workers, {_AGAIN}"
+        )
+    if isinstance(error, EOFError):
+        return f"A file ends before it should. {error}"
+    return str(error)
 
 
 @contextmanager

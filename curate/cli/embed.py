@@ -10,10 +10,12 @@ import click
 from ..errors import ShardError
 from . import options
 from .console import progress
+from .engines import runs_on
 from .score import print_report
 
 if TYPE_CHECKING:
     from ..corpus import Corpus
+    from ..engines import Engine
 
 
 @click.command()
@@ -27,7 +29,17 @@ if TYPE_CHECKING:
     help="Of the tables, a directory in --out.",
 )
 @options.chunk_rows
-def command(corpus: Corpus, out: str, name: str, chunk_rows: int, **kw: Any) -> None:
+@options.on_error
+@runs_on(workers=None)
+def command(
+    corpus: Corpus,
+    out: str,
+    name: str,
+    chunk_rows: int,
+    on_error: str,
+    engine: Engine,
+    **kw: Any,
+) -> None:
     """Give every document of INPUT an embedding, once for all scorers that read them.
 
     Tables go to OUT/embeddings/; a run that was stopped goes on where it was. Vectors are unit
@@ -38,7 +50,16 @@ def command(corpus: Corpus, out: str, name: str, chunk_rows: int, **kw: Any) -> 
 
     with progress() as say:
         made = options.embedding(**kw)
-        report = embed(corpus, made, out, name=name, chunk_rows=chunk_rows, progress=say)
+        report = embed(
+            corpus,
+            made,
+            out,
+            name=name,
+            chunk_rows=chunk_rows,
+            progress=say,
+            engine=engine,
+            on_error=on_error,
+        )
     print_report(report, f"{out}/{name}", what="embedded", without="an embedding")
     if report.failed:
         sys.exit(ShardError.exit_code)

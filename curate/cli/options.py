@@ -35,6 +35,13 @@ name = click.option("--name", help="Of the tables, a directory in --out.  [defau
 chunk_rows = click.option(
     "--chunk-rows", default=1024, show_default=True, help="Documents in one checkpoint."
 )
+on_error = click.option(
+    "--on-error",
+    default="skip",
+    show_default=True,
+    type=click.Choice(["skip", "fail"]),
+    help="Record what cannot be read or scored and go on (exit 3), or stop there.",
+)
 trust_remote_code = click.option(
     "--trust-remote-code", is_flag=True, help="Run code that comes with a model or tokenizer."
 )

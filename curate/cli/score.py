@@ -11,9 +11,11 @@ from ..errors import ShardError
 from ..registry import names
 from . import options, points
 from .console import errors, output, printable, progress
+from .engines import runs_on
 
 if TYPE_CHECKING:
     from ..corpus import Corpus
+    from ..engines import Engine
     from ..raters import RaterShare
     from ..stages.score import ScoreReport
 
@@ -30,6 +32,14 @@ def command() -> None:
     """
 
 
+_faults = options.several(
+    options.on_error,
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Most seconds that the scorer may take for --chunk-rows documents.",
+    ),
+)
 _asks_a_model = options.several(
     options.tabulates_corpus,
     options.out_directory,
@@ -67,6 +77,8 @@ _asks_a_model = options.several(
         help="Of the draw of raters.",
     ),
     options.chunk_rows,
+    _faults,
+    runs_on(workers=None),
 )
 _asks_a_question = options.several(
     click.option(
@@ -140,6 +152,8 @@ def perplexity(**kw: Any) -> None:
 @options.trust_remote_code
 @options.name
 @options.chunk_rows
+@_faults
+@runs_on(workers=None)
 def kenlm(**kw: Any) -> None:
     """Mean negative log-likelihood under an n-gram model, in nats per word."""
     _score("kenlm", **kw)
@@ -152,6 +166,8 @@ def kenlm(**kw: Any) -> None:
 @options.trust_remote_code
 @options.name
 @options.chunk_rows
+@_faults
+@runs_on(workers=None)
 def token_prior(**kw: Any) -> None:
     """Mean log frequency of a document's tokens in the corpus (arXiv 2509.18577)."""
     _score("token-prior", **kw)
@@ -179,19 +195,30 @@ def _score(
     *,
     name: str | None,
     chunk_rows: int,
+    on_error: str,
+    timeout: float | None,
+    engine: Engine,
     rater: RaterShare | None = None,
     **kw: Any,
 ) -> None:
-    from ..registry import make_scorer
+    from ..registry import Recipe
+    from ..stages.measuring import Policy
     from ..stages.score import score
 
     with progress() as say:
-        made = make_scorer(scorer, **kw)
         report = score(
-            corpus, made, out, name=name, rater=rater, chunk_rows=chunk_rows, progress=say
+            corpus,
+            Recipe(scorer, kw),
+            out,
+            name=name,
+            rater=rater,
+            chunk_rows=chunk_rows,
+            progress=say,
+            engine=engine,
+            policy=Policy(on_error=on_error, timeout=timeout),
         )
     print_report(report, f"{out}/{report.scorer}")
-    if report.failed:
+    if report.failed or report.n_backend_errors:
         sys.exit(ShardError.exit_code)
 
 

@@ -9,6 +9,7 @@ import click
 from ..errors import ConfigError
 from ..registry import names
 from . import options
+from .engines import runs_on
 from .tables import print_selection
 
 
@@ -52,7 +53,7 @@ from .tables import print_selection
 @click.option(
     "--sizes-from", type=click.Path(), help="Tables that count tokens, where scores don't."
 )
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@runs_on(workers=1)
 @options.out_directory
 @options.seed
 def command(

@@ -7,10 +7,51 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from .. import interrupts
+from .base import Item, Result
+
+
+@dataclass(frozen=True)
+class Local:
+    """This machine. See `curate.engines.base.Engine`.
+
+    Attributes:
+        workers: processes for work that can be cut; what holds a model stays in this one.
+    """
+
+    workers: int = 1
+
+    @property
+    def piece_bytes(self) -> None:
+        """Shards are not cut: models stay in this process."""
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `Engine.map`."""
+        return in_processes(function, items, self.workers)
+
+    def merged(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        merge: Callable[[list[Result]], Result],  # noqa: ARG002
+    ) -> Iterator[Result]:
+        """See `Engine.merged`: there is nothing to be gained here."""
+        return self.map(function, items)
+
+    def stream(
+        self,
+        make: Callable[[], Callable[[Iterable[Item]], Iterator[Result]]],
+        items: Iterable[Item],
+    ) -> Iterator[Result]:
+        """See `Engine.stream`."""
+        return make()(items)
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """See `Engine.call`."""
+        return function()
 
 
 def read_ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
@@ -63,6 +104,15 @@ def in_processes(
         yield from map(function, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), mp_context=context, initializer=interrupts.in_worker
+    )
+    try:
         for done in as_completed([pool.submit(function, job) for job in jobs]):
             yield done.result()
+    except BaseException:  # what they write is whole or not there: no need to wait for them
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from scorers import ensemble
 
 from ..errors import ConfigError
-from ..files import local_directory, only_writer, write_json
+from ..files import only_writer, output_directory, write_json
+from ..parts import Parts
+from ..places import is_remote
 from ..raters import OTHER_RATER
 from ..registry import did_you_mean
 from ..seeds import lots
-from ..tables import REPORT, ScoreStore, ShardWriter, check_name
+from ..tables import REPORT, ScoreStore, check_name
 from .agreement import HOW, agreed_grouping, agreed_measure, agreed_reading, check_weights
 from .aligned import Aligned, numbers
-from .score import ScoreReport
+from .score_report import Counted, ScoreReport
 
 MISSING_RATER = "missing_rater"
 """The reason of documents that some raters have a score for and others do not."""
@@ -94,8 +96,8 @@ def combine(
         **({} if weights is None else {"weights": [float(weight) for weight in weights]}),
     }
     failed = {shard: why for s in aligned.stores for shard, why in s.report["failed"].items()}
-    root = local_directory(out) / name
-    if root.resolve() in [store.root.resolve() for store in aligned.stores]:
+    root = output_directory(out) / name
+    if _absolute(root) in [_absolute(store.root) for store in aligned.stores]:
         raise ConfigError(f"{root} holds one of the raters. Give another --name or --out.")
     root.mkdir(exist_ok=True)
     with only_writer(root):
@@ -112,12 +114,13 @@ def _combine(aligned: Aligned, store: ScoreStore, way: _Way, report: ScoreReport
     values = _values(aligned, way) if left else {}
     columns = ("row", "domain", "score", "reason", "n_bytes")
     for name, tables in aligned.tables(columns, optional=["group", "n_tokens"], names=left):
-        writer = ShardWriter(store, shards[name])
-        if not writer.n_parts:
-            writer.add(_table(values[name], tables))
-        writer.finish()
-    for name, table in store.tables(("score", "reason"), aligned.shards):
-        report.add(name, table)
+        Parts(store, shards[name]).finish([_table(values[name], tables)])
+    for name in aligned.shards:
+        report.add(Counted.of(store, name))
+
+
+def _absolute(where: Path) -> str:
+    return str(where if is_remote(where) else where.resolve())
 
 
 def _origin(store: ScoreStore) -> dict[str, Any]:

@@ -17,12 +17,16 @@ from scorers.embedders import Embedder, FittableEmbedder
 from ..columns import Vector
 from ..corpus import Corpus, Shard
 from ..embeddings import embedding_table, halved
+from ..engines import Engine, Local
 from ..errors import ConfigError, CorpusError, ShardError
-from ..files import digest, local_directory, only_writer
+from ..files import digest, only_writer, output_directory
 from ..readers import Batch
 from ..schema import EMBEDDING
 from ..tables import CONFIG, EMBEDDINGS, REPORT, ScoreStore, check_name
-from .tabulate import Progress, ScoreReport, fit, openable, silent, tabulate
+from .fitting import fit
+from .score_report import ScoreReport
+from .sources import Progress, fingerprinted, silent
+from .tabulate import Measure, stop_at, tabulate
 from .texts import Texts, readable
 
 
@@ -46,6 +50,8 @@ def embed(
     name: str = EMBEDDINGS,
     chunk_rows: int = 1024,
     progress: Progress = silent,
+    engine: Engine | None = None,
+    on_error: str = "skip",
 ) -> ScoreReport:
     """Embed each shard into ``out/<name>/``, going on where an earlier run stopped.
 
@@ -60,10 +66,12 @@ def embed(
     Args:
         corpus: what to read.
         embedder: one with ``fit`` sees all texts once before it embeds.
-        out: local directory.
+        out: directory, or a URL of an object store.
         name: of the tables.
         chunk_rows: documents embedded together and written as one part.
         progress: told each finished shard.
+        engine: does the work; None: this machine.
+        on_error: "skip" shards that cannot be read, or "fail".
 
     Raises:
         ConfigError: ``out`` holds tables of another configuration, another run writes there, or
@@ -74,10 +82,10 @@ def embed(
     if chunk_rows < 1:
         raise ConfigError(f"'chunk_rows' of embed must be at least 1. Got {chunk_rows}.")
     check_name(name)
-    root = local_directory(out) / name
+    root = output_directory(out) / name
     root.mkdir(exist_ok=True)
     with only_writer(root):
-        return _embed(corpus, embedder, root, chunk_rows, progress)
+        return _embed(corpus, embedder, root, chunk_rows, progress, engine or Local(), on_error)
 
 
 def _embed(
@@ -86,9 +94,10 @@ def _embed(
     root: Path,
     chunk_rows: int,
     progress: Progress,
+    engine: Engine,
+    on_error: str,
 ) -> ScoreReport:
-    report = ScoreReport(root.name)
-    shards = openable(corpus.shards, report)
+    report, shards = ScoreReport(root.name), corpus.shards
     column = embedder.column if isinstance(embedder, VectorColumn) else None
     source = Texts(corpus, chunk_rows, vector_column=column)
     config = {
@@ -102,21 +111,28 @@ def _embed(
         **corpus.grouping(),
     }
     if isinstance(embedder, VectorColumn):
-        length = _length(source, shards, report)
+        length = _length(source, shards)
         config |= {"scorer": "vector-column", "fitted_on": None}
         config["config"] = {"column": embedder.column, "dimension": length}
-        measure: Callable[[Batch], Callable[[], pa.Table]] = partial(_given, length)
+        make: Callable[[], Measure[Batch]] = partial(partial, _given, length)
     else:
         config |= {"scorer": embedder.name, "config": embedder.config(), "fitted_on": None}
         ready: Any = embedder
         if not isinstance(embedder, Embedder):
+            shards, failed = fingerprinted(shards, engine)
+            for one in failed:
+                stop_at(one, on_error)
+                report.add(one)
             config["fitted_on"] = _content(shards)
-            if not report.failed and (whole := _finished(root, config, shards)) is not None:
+            if not failed and (whole := _finished(root, config, shards)) is not None:
                 return whole
-            ready, shards = fit(embedder, source, shards, readable, report, progress)
+            ready, shards = fit(
+                embedder, source, shards, readable, report, progress, engine, on_error
+            )
             config["fitted_on"] = _content(shards)
-        measure = partial(_embedded, ready)
-    return tabulate(ScoreStore.create(root, config), source, shards, measure, report, progress)
+        make = partial(partial, _embedded, ready)
+    store = ScoreStore.create(root, config)
+    return tabulate(store, source, shards, make, report, progress, engine, on_error)
 
 
 def _content(shards: Sequence[Shard]) -> str:
@@ -179,17 +195,17 @@ def _table(batch: Batch, vectors: np.ndarray, reasons: list[str | None]) -> pa.T
     return embedding_table(batch, rounded, told)
 
 
-def _length(source: Texts, shards: Sequence[Shard], report: ScoreReport) -> int:
+def _length(source: Texts, shards: Sequence[Shard]) -> int:
     """Of the first vector in the corpus, in the order of shard names and rows."""
+    failed: list[str] = []
     for shard in shards:
         try:
             if length := _first_length(source, shard):
                 return length
         except ShardError as error:
-            report.failed[shard.name] = str(error)
-    if report.failed:
-        why = next(iter(report.failed.values()))
-        raise CorpusError(f"No shard with a vector could be read. {why}")
+            failed.append(str(error))
+    if failed:
+        raise CorpusError(f"No shard with a vector could be read. {failed[0]}")
     raise CorpusError(f"No document has a vector in the column {source.vector_column!r}.")
 
 

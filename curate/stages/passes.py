@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samplers import Cap, Eligible, Gathered, Histogram, Sampler, permanent_random
 
-from ..engines.local import in_processes
+from ..engines import Engine
 from ..seeds import lots
 from .documents import Documents, FloatArray, IntArray
 from .grouping import Grouping, Index
@@ -158,7 +158,7 @@ def look(
     index: Index,
     new_ends: Callable[[], list[Gathered]],
     measure: bool,
-    workers: int,
+    engine: Engine,
 ) -> Seen:
     """One pass over all documents.
 
@@ -168,16 +168,30 @@ def look(
         index: takes up the domains and groups that are met.
         new_ends: empty brackets, any number.
         measure: whether totals and histogram are wanted.
-        workers: processes.
+        engine: reads.
     """
-    jobs = [
-        _Share(draw, part, index.copy(), new_ends(), measure) for part in divided(shards, workers)
-    ]
+    parts = divided(shards, engine.workers)
+    jobs = [_Share(draw, part, index.copy(), new_ends(), measure) for part in parts]
     seen = Seen(index, np.empty(0), _histogram(draw, measure), new_ends())
     seen.reach()
-    for found in in_processes(_look, jobs, workers):
+    for found in engine.merged(_look, jobs, merged):
         seen.merge(found)
     return seen
+
+
+class _Mergeable(Protocol):
+    def merge(self, other: Any, /) -> None: ...
+
+
+Shared = TypeVar("Shared", bound=_Mergeable)
+
+
+def merged(found: list[Shared]) -> Shared:
+    """What several shares found, as one; the first of them is changed."""
+    first, *others = found
+    for other in others:
+        first.merge(other)
+    return first
 
 
 def divided(shards: Sequence[str], workers: int) -> list[Sequence[str]]:
@@ -235,11 +249,11 @@ def _measure(
         seen.histogram.add(score, cost, group, len(seen.totals))
 
 
-def cap(draw: Draw, shards: Sequence[str], index: Index, most: int, workers: int) -> Draw:
+def cap(draw: Draw, shards: Sequence[str], index: Index, most: int, engine: Engine) -> Draw:
     """The same draw from at most so many documents of each group of the capping column."""
     found = Cap(most)
-    jobs = [_Share(draw, part, index.copy(), [], False) for part in divided(shards, workers)]
-    for share in in_processes(_Capped(most), jobs, workers):
+    jobs = [_Share(draw, part, index.copy(), [], False) for part in divided(shards, engine.workers)]
+    for share in engine.merged(_Capped(most), jobs, merged):
         found.merge(share)
     return replace(draw, eligible=found.eligible())
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..budget import parse_tokens
 from ..config import Pipeline
 from ..corpus import Corpus
+from ..engines import Local
 from ..errors import ConfigError
 from ..files import digest, local_directory, write_json
 from ..registry import make_embedder, make_point_scorer, make_scorer, reads_points
@@ -173,7 +174,7 @@ def _mix(
         room / "proxies",
         progress=say,
         swarm=swarm,
-        workers=pipeline.workers,
+        engine=Local(pipeline.workers),
     )
     mix.fit(
         room / "proxies" / "runs.parquet", room / "law.json", law=section.law, seed=pipeline.seed
@@ -224,7 +225,7 @@ def _check(
         out / "mix" / "proxies",
         progress=say,
         swarm=swarm,
-        workers=pipeline.workers,
+        engine=Local(pipeline.workers),
     )
     weights = np.array([mixture["objective"].get(domain, 0.0) for domain in chosen.domains])
     means = (runs.losses @ (weights / weights.sum())).reshape(len(wanted), len(seeds))

@@ -13,11 +13,15 @@ import pyarrow as pa
 from scorers.points import PointScorer, PointScorerSpec
 
 from ..embeddings import EmbeddingTables, PointRows
+from ..engines import Engine, Local
 from ..errors import ConfigError, as_config_error
-from ..files import local_directory, only_writer
+from ..files import only_writer, output_directory
 from ..schema import score_table
 from ..tables import EMBEDDINGS, ScoreStore, check_name
-from .tabulate import Progress, ScoreReport, corpus_fault, fit_share, silent, tabulate
+from .fitting import fit_share
+from .score_report import ScoreReport
+from .sources import Progress, corpus_fault, described, silent
+from .tabulate import tabulate
 
 
 def score_points(
@@ -30,6 +34,7 @@ def score_points(
     seed: int = 0,
     chunk_rows: int = 8192,
     progress: Progress = silent,
+    engine: Engine | None = None,
 ) -> ScoreReport:
     """Score each shard of embedding tables into ``out/<name>/``, going on as `score` does.
 
@@ -41,13 +46,14 @@ def score_points(
     Args:
         embeddings: what `curate embed` wrote.
         spec: of the scorer.
-        out: local directory.
+        out: directory, or a URL of an object store.
         name: of the tables (see `curate.tables.check_name`); None: the scorer's.
         target: embedding tables that ``spec`` has its target from, to be checked; None: it has
             none.
         seed: of the sample.
         chunk_rows: documents scored together and written as one part.
         progress: told each finished shard.
+        engine: scores; the fit is done here. None: this machine.
 
     Raises:
         ConfigError: no embeddings there, ``out`` holds tables of another configuration or of
@@ -62,10 +68,10 @@ def score_points(
     check_score_name(name)
     if target is not None:
         source.check_alike(EmbeddingTables.open(target))
-    root = local_directory(out) / name
+    root = output_directory(out) / name
     root.mkdir(exist_ok=True)
     with only_writer(root):
-        return _score(source, spec, seed, root, progress)
+        return _score(source, spec, seed, root, progress, engine or Local())
 
 
 def check_score_name(name: str) -> None:
@@ -83,18 +89,19 @@ def check_score_name(name: str) -> None:
 
 
 def _score(
-    source: EmbeddingTables, spec: PointScorerSpec, seed: int, root: Path, progress: Progress
+    source: EmbeddingTables,
+    spec: PointScorerSpec,
+    seed: int,
+    root: Path,
+    progress: Progress,
+    engine: Engine,
 ) -> ScoreReport:
     report = ScoreReport(root.name, failed=dict(source.store.report["failed"]))
     shards = source.shards
     scorer = _ready(source, spec, seed, progress)
     embedded = source.store.config
     config = {
-        "scorer": scorer.name,
-        "column": scorer.column,
-        "unit": scorer.unit,
-        "higher_is_better": scorer.higher_is_better,
-        "config": scorer.config(),
+        **described(scorer),
         "embeddings": {key: embedded[key] for key in ("scorer", "config")},
         "reading": embedded["reading"],
         "chunk_rows": source.chunk_rows,
@@ -104,7 +111,8 @@ def _score(
         **{key: embedded[key] for key in ("group_column",) if key in embedded},
     }
     store = ScoreStore.create(root, config)
-    return tabulate(store, source, shards, partial(_measure, scorer), report, progress)
+    make = partial(_measuring, scorer)
+    return tabulate(store, source, shards, make, report, progress, engine)
 
 
 def _ready(
@@ -124,6 +132,10 @@ def _ready(
     with corpus_fault(about):
         merged: PointScorer = scorer.merge([state])
     return merged
+
+
+def _measuring(scorer: PointScorer) -> Callable[[PointRows], Callable[[], pa.Table]]:
+    return partial(_measure, scorer)
 
 
 def _measure(scorer: PointScorer, rows: PointRows) -> Callable[[], pa.Table]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from mixing.proxies import ProxySpec
 
 from ..corpus import Corpus
-from ..engines.local import in_processes
+from ..engines import Engine, Local
 from ..errors import ConfigError, as_config_error
 from ..files import claim, digest, local_directory, only_writer, read_json, refuse_another
 from ..runs import RunTable
@@ -37,6 +37,8 @@ __all__ = ["BEFORE", "KEPT", "Job", "ProxyRuns", "Swarm", "over_all", "run", "ru
 CONFIG = "_config.json"
 _SECONDS_BETWEEN_LOOKS = 5.0
 
+_TWO = Local(2)
+
 Say = Callable[[str], None]
 
 
@@ -47,7 +49,7 @@ def run(
     out: str | Path,
     *,
     swarm: Swarm,
-    workers: int = 2,
+    engine: Engine = _TWO,
     progress: Say = lambda _: None,
 ) -> RunTable:
     """Train one proxy for each mixture of a design, on what was kept of each domain.
@@ -58,7 +60,7 @@ def run(
         corpus: the shards that were selected from.
         out: local directory; the runs are written to its runs.parquet.
         swarm: model and training.
-        workers: processes side by side, of one thread each.
+        engine: trains; a stack has one thread.
         progress: told how far it is.
 
     Returns:
@@ -67,7 +69,7 @@ def run(
     Raises:
         ConfigError: the design has other domains than the selection, or ``out`` other runs.
     """
-    run_design(design, selection, corpus, out, swarm=swarm, workers=workers, progress=progress)
+    run_design(design, selection, corpus, out, swarm=swarm, engine=engine, progress=progress)
     return RunTable.read(Path(out) / "runs.parquet")
 
 
@@ -79,7 +81,7 @@ def run_design(
     *,
     swarm: Swarm,
     seeds: int = 1,
-    workers: int = 2,
+    engine: Engine = _TWO,
     progress: Say = lambda _: None,
 ) -> ProxyRuns:
     """As `run`, with all that was measured, and each mixture with several seeds.
@@ -88,7 +90,7 @@ def run_design(
     "<run>-s<seed>".
     """
     jobs = design_jobs(design, Selection(Path(selection)), seeds)
-    runs = run_jobs(jobs, selection, corpus, out, swarm=swarm, workers=workers, progress=progress)
+    runs = run_jobs(jobs, selection, corpus, out, swarm=swarm, engine=engine, progress=progress)
     if len(runs.diverged) == len(jobs):
         raise ConfigError(
             f"{out}: every run diverged; {jobs[0].run}: {runs.diverged[jobs[0].run]}."
@@ -127,7 +129,7 @@ def run_jobs(
     out: str | Path,
     *,
     swarm: Swarm,
-    workers: int = 2,
+    engine: Engine = _TWO,
     progress: Say = lambda _: None,
 ) -> ProxyRuns:
     """Train what is not trained yet, in stacks side by side, and collect the losses.
@@ -151,7 +153,7 @@ def run_jobs(
             else:
                 left.append(job.run)
         start = time.perf_counter()
-        steps = _train(root, jobs, left, spec, swarm, chosen, workers, progress) if left else 0
+        steps = _train(root, jobs, left, spec, swarm, chosen, engine, progress) if left else 0
         seconds = time.perf_counter() - start
         finished = read_runs(root, jobs, chosen, spec)
     return replace(finished, model_steps=steps, seconds=seconds)
@@ -217,7 +219,7 @@ def _train(
     spec: ProxySpec,
     swarm: Swarm,
     chosen: Selection,
-    workers: int,
+    engine: Engine,
     progress: Say,
 ) -> int:
     """Train the jobs that are left; how many model-steps that took."""
@@ -238,7 +240,7 @@ def _train(
     n_steps, n_left, total = 0, sum(unfinished.values()), len(jobs)
     progress(f"proxies: {n_left} of {total} runs to train, in stacks: {len(works)}")
     with as_config_error("proxy runs"), _looked_at(root, unfinished, spec.steps, progress):
-        for done in in_processes(train, works, workers if swarm.device == "cpu" else 1):
+        for done in engine.map(train, works):
             n_steps += done.model_steps
             n_left -= len(done.runs)
             unfinished.pop(done.name)

@@ -11,16 +11,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scorers.base import FittableScorer, PreparingScorer, Scored, Scorer
+from scorers.base import FittableScorer, Scored, Scorer
 
 from ..corpus import Corpus
+from ..engines import Engine, Local
 from ..errors import ConfigError
-from ..files import digest, local_directory, only_writer
+from ..files import digest, only_writer, output_directory
 from ..raters import RaterShare
 from ..readers import Batch
+from ..registry import Recipe
 from ..schema import score_table
 from ..tables import ScoreStore, check_name
-from .tabulate import Progress, ScoreReport, fit, openable, silent, tabulate
+from .fitting import fit
+from .measuring import Policy, prepared_by, score_texts
+from .score_report import ScoreReport
+from .sources import Progress, described, silent
+from .tabulate import Measure, tabulate
 from .texts import Texts, readable
 
 __all__ = ["ScoreReport", "score"]
@@ -28,13 +34,15 @@ __all__ = ["ScoreReport", "score"]
 
 def score(
     corpus: Corpus,
-    scorer: Scorer | FittableScorer,
+    scorer: Scorer | FittableScorer | Recipe,
     out: str | Path,
     *,
     name: str | None = None,
     rater: RaterShare | None = None,
     chunk_rows: int = 1024,
     progress: Progress = silent,
+    engine: Engine | None = None,
+    policy: Policy | None = None,
 ) -> ScoreReport:
     """Score each shard into ``out/<name>/``, going on where an earlier run stopped.
 
@@ -43,46 +51,56 @@ def score(
 
     Args:
         corpus: what to read.
-        scorer: one with ``fit`` sees all texts once before it scores.
-        out: local directory.
+        scorer: one with ``fit`` sees all texts once before it scores. A recipe is made where the
+            work is done, in each process of it; a scorer itself travels there.
+        out: directory, or a URL of an object store; for a cluster one that all nodes see.
         name: of the tables (see `curate.tables.check_name`); None: the scorer's.
         rater: score only what falls to this rater; the rest has the reason "other_rater".
-        chunk_rows: documents scored together and written as one part.
+        chunk_rows: documents scored together.
         progress: told each finished shard.
+        engine: does the work; None: this machine.
+        policy: what to do about shards that cannot be read and documents that the scorer fails
+            on; None: skip both, with a reason.
 
     Raises:
         ConfigError: ``out`` holds tables of another configuration, another run writes there, or
             the tables cannot have this name.
         BackendError: the scorer failed; says on which shard and rows.
         CorpusError: no shard at all could be read.
+        ShardError: a shard could not be read, and the policy is to fail.
     """
     if chunk_rows < 1:
         raise ConfigError(f"'chunk_rows' of score must be at least 1. Got {chunk_rows}.")
     name = scorer.name if name is None else name
     check_name(name)
-    root = local_directory(out) / name
+    root = output_directory(out) / name
     root.mkdir(exist_ok=True)
     with only_writer(root):
-        return _score(Texts(corpus, chunk_rows, rater), scorer, root, progress)
+        source = Texts(corpus, chunk_rows, rater)
+        return _score(source, scorer, root, progress, engine or Local(), policy or Policy())
 
 
 def _score(
-    source: Texts, scorer: Scorer | FittableScorer, root: Path, progress: Progress
+    source: Texts,
+    scorer: Scorer | FittableScorer | Recipe,
+    root: Path,
+    progress: Progress,
+    engine: Engine,
+    policy: Policy,
 ) -> ScoreReport:
-    report = ScoreReport(root.name)
-    shards = openable(source.corpus.shards, report)
+    report, shards = ScoreReport(root.name), source.corpus.shards
     fitted_on: str | None = None
     ready: Any = scorer
-    if not isinstance(scorer, Scorer):
+    if isinstance(scorer, Recipe) and (scorer.is_fitted or engine.piece_bytes is None):
+        ready = scorer.make()
+    if not isinstance(ready, Scorer | Recipe):
         plain = Texts(source.corpus, source.chunk_rows)
-        ready, shards = fit(scorer, plain, shards, readable, report, progress)
+        ready, shards = fit(
+            ready, plain, shards, readable, report, progress, engine, policy.on_error
+        )
         fitted_on = digest([(s.name, s.fingerprint) for s in shards])
     config = {
-        "scorer": ready.name,
-        "column": ready.column,
-        "unit": ready.unit,
-        "higher_is_better": ready.higher_is_better,
-        "config": ready.config(),
+        **engine.call(partial(_described, ready)),
         "reading": source.corpus.reading(),
         "chunk_rows": source.chunk_rows,
         "fitted_on": fitted_on,
@@ -90,17 +108,27 @@ def _score(
         **source.corpus.grouping(),
     }
     store = ScoreStore.create(root, config)
-    return tabulate(store, source, shards, partial(_measure, ready), report, progress)
+    make = partial(_measuring, ready, policy)
+    return tabulate(store, source, shards, make, report, progress, engine, policy.on_error)
 
 
-def _measure(scorer: Scorer, batch: Batch) -> Callable[[], pa.Table]:
+def _made(scorer: Scorer | Recipe) -> Scorer:
+    made: Scorer = scorer.make() if isinstance(scorer, Recipe) else scorer
+    return made
+
+
+def _described(scorer: Scorer | Recipe) -> dict[str, Any]:
+    return described(_made(scorer))
+
+
+def _measuring(scorer: Scorer | Recipe, policy: Policy) -> Measure[Batch]:
+    return partial(_measure, _made(scorer), policy)
+
+
+def _measure(scorer: Scorer, policy: Policy, batch: Batch) -> Callable[[], pa.Table]:
     """What is left to do for the scores of a batch once it is prepared."""
-    rest: Callable[[], Scored]
-    if isinstance(scorer, PreparingScorer):
-        rest = partial(scorer.score_prepared, scorer.prepare(batch.texts))
-    else:
-        rest = partial(scorer.score, batch.texts)
-    return lambda: _table(batch, rest())
+    prepared = prepared_by(scorer, batch.texts)
+    return lambda: _table(batch, score_texts(scorer, batch.texts, prepared, policy))
 
 
 def _table(batch: Batch, scored: Scored) -> Any:

@@ -23,16 +23,16 @@ from samplers import End, Search
 from samplers.brackets import ROOM
 
 from ..budget import Budget
-from ..engines.local import in_processes
+from ..engines import Engine, Local
 from ..errors import ConfigError
-from ..files import local_directory, only_writer, read_json, refuse_another, write_json
+from ..files import only_writer, output_directory, read_json, refuse_another, write_json
 from ..tables import ScoreStore
 from .documents import FloatArray
 from .grouping import Grouping, Index
 from .guessing import guess
 from .kept import SHARD_FINGERPRINT, Counts, Writing, write
 from .ordering import suited
-from .passes import Cuts, Draw, Seen, cap, look
+from .passes import Cuts, Draw, Seen, cap, look, merged
 from .population import Population
 
 __all__ = ["MANIFEST", "SHARD_FINGERPRINT", "select"]
@@ -56,13 +56,13 @@ def select(
     at_most: float | None = None,
     max_per_group: int | None = None,
     group_by: str = "group",
-    workers: int = 1,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Keep the documents that come first in a method's order, as far as a budget goes.
 
     Args:
         scores: directory of one scorer's tables.
-        out: local directory.
+        out: directory, or a URL of an object store.
         method: a name from the registry.
         budget: see `Budget.parse`; a share is of the documents that have a score, within the
             limits and the cap. May be left out where quotas are given, or a band has ends.
@@ -86,7 +86,7 @@ def select(
             not in them: without a cap, sums weighted with 1 / inclusion estimate those of all
             documents; with one, those of what it leaves.
         group_by: a column of the score tables that holds whole numbers, or "domain".
-        workers: processes that share the shards. The result does not depend on it.
+        engine: does the passes; None: this process. The result does not depend on it.
 
     Returns:
         The manifest: counts by domain that add up.
@@ -125,14 +125,14 @@ def select(
         "group_by": capped,
         "seed": seed,
     }
-    target = local_directory(out)
+    target = output_directory(out)
     with only_writer(target):
         if (target / MANIFEST).exists():
             manifest: dict[str, Any] = read_json(target / MANIFEST)
             refuse_another(target, manifest["request"], request)
             return manifest
         draw = Draw(population, sampler, grouping, seed)
-        counts = _Selection(draw, max_per_group, workers).write(target)
+        counts = _Selection(draw, max_per_group, engine or Local()).write(target)
         n_shared, exact = counts.shared.count()
         manifest = {
             "request": request,
@@ -170,7 +170,7 @@ class _Selection:
 
     draw: Draw
     max_per_group: int | None
-    workers: int
+    engine: Engine
 
     def write(self, out: Path) -> Counts:
         """Find where the budget ends, write what comes before it, and count."""
@@ -186,7 +186,8 @@ class _Selection:
         cuts = self._cuts()
         counts = Counts()
         job = Writing(self.draw, self.index, cuts, self.shards, out)
-        for part in in_processes(write, job.divided(self.workers), self.workers):
+        parts = self.engine.merged(write, job.divided(self.engine.workers), merged)
+        for part in parts:
             counts.merge(part)
         return counts
 
@@ -194,7 +195,7 @@ class _Selection:
         """Where each group's documents begin and end."""
         draw = self.draw
         if self.max_per_group is not None:
-            self.draw = cap(self.draw, self.shards, self.index, self.max_per_group, self.workers)
+            self.draw = cap(self.draw, self.shards, self.index, self.max_per_group, self.engine)
         if draw.sampler.calibrated_order:
             self._calibrate(self._look([], measure=True))
         if draw.sampler.takes_below is not None:
@@ -248,7 +249,7 @@ class _Selection:
             self.index,
             lambda: [search.gather() for search in searches],
             measure,
-            self.workers,
+            self.engine,
         )
 
     def _budgets(self, seen: Seen) -> FloatArray:

@@ -10,17 +10,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..corpus import Corpus, Shard
 from ..errors import ConfigError
 from ..files import read_json
+from ..places import parquet, read_parquet
 from ..readers import Batch, read
 from ..tables import table_path
 from .select import MANIFEST, SHARD_FINGERPRINT
 
 _CHUNK = 1024
+_BATCH = 65_536
+"""Kept documents whose numbers are read together."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Selection:
     """What `select` wrote.
 
     Attributes:
-        root: its directory.
+        root: its directory, a place.
     """
 
     root: Path
@@ -81,7 +83,8 @@ class Selection:
                     f"{value!r}. Give the same options as to `curate score`."
                 )
         wanted = {*self.manifest["shards"]}
-        found = [s for s in corpus.shards if s.name not in self.manifest["failed"]]
+        failed = {*self.manifest["failed"]}
+        found = [s for s in corpus.shards if s.name not in failed]
         strange = sorted(wanted.symmetric_difference(s.name for s in found))
         if strange:
             where = "is no longer in the corpus" if strange[0] in wanted else "was not scored"
@@ -90,10 +93,24 @@ class Selection:
 
     def table(self, shard: str) -> pa.Table:
         """The kept documents of one shard."""
-        path = table_path(self.root, shard)
-        if not path.exists():
-            raise ConfigError(f"{self.root} knows no shard {shard}: the corpus is another one.")
-        return pq.read_table(path, partitioning=None)
+        return read_parquet(self._path(shard))
+
+    def batches(self, shard: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Columns of the kept documents of one shard, rows ascending."""
+        yield from column_batches(self._path(shard), columns)
+
+    def check(self, shard: Shard) -> None:
+        """Do nothing if a shard holds what it held when it was scored.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        with parquet(self._path(shard.name)) as file:
+            was = file.schema_arrow.metadata[SHARD_FINGERPRINT]
+        if was != shard.fingerprint.encode():
+            raise ConfigError(
+                f"{shard.url} has changed since it was scored. Score and select anew."
+            )
 
     def texts(self, corpus: Corpus, *, everything: bool = False) -> Iterator[tuple[Shard, Batch]]:
         """Batches of the kept documents, or of every document that has a text.
@@ -102,18 +119,62 @@ class Selection:
             ConfigError: the corpus is another one than was selected from.
         """
         for shard in self.shards(corpus):
-            table = self.table(shard.name)
-            if table.schema.metadata[SHARD_FINGERPRINT] != shard.fingerprint.encode():
-                raise ConfigError(
-                    f"{shard.url} has changed since it was scored. Score and select anew."
-                )
-            rows = table["row"].to_numpy()
-            if not everything and not len(rows):
+            self.check(shard)
+            kept = Ascending(self.batches(shard.name, ["row"]))
+            if not everything and kept.is_over:
                 continue
             for batch in read(shard, corpus, _CHUNK):
                 first = int(batch.rows[0])
-                here = (rows >= first) & (rows < first + len(batch))
-                local = rows[here] - first
+                here = [p["row"].to_numpy() for p in kept.below(first + len(batch))]
+                local = np.concatenate([np.empty(0, np.int64), *here]) - first
                 if everything:
                     local = np.flatnonzero([reason is None for reason in batch.reasons])
                 yield shard, batch.pick(local)
+
+    def _path(self, shard: str) -> Path:
+        path = table_path(self.root, shard)
+        if not path.exists():
+            raise ConfigError(f"{self.root} knows no shard {shard}: the corpus is another one.")
+        return path
+
+
+class Ascending:
+    """Batches whose column ``row`` ascends, given out up to one row after the other.
+
+    Args:
+        batches: the batches.
+    """
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self._left = next(batches, None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        while self._left is not None and not len(self._left):
+            self._left = next(self._batches, None)
+        return self._left is None
+
+    def below(self, stop: int) -> list[pa.RecordBatch]:
+        """What is left of the rows before ``stop``."""
+        return list(self._below(stop))
+
+    def skip(self, first: int) -> None:
+        """Leave out the rows before ``first``."""
+        for _ in self._below(first):
+            pass
+
+    def _below(self, stop: int) -> Iterator[pa.RecordBatch]:
+        while not self.is_over:
+            n = int(np.searchsorted(self._left["row"].to_numpy(), stop))
+            if not n:
+                return
+            part, self._left = self._left.slice(0, n), self._left.slice(n)
+            yield part
+
+
+def column_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a table, in batches of bounded memory."""
+    with parquet(path) as file:
+        yield from file.iter_batches(_BATCH, columns=list(columns), use_threads=False)

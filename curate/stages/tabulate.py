@@ -1,204 +1,48 @@
 """One table a shard, whatever is measured and wherever it is read from: resumable to the byte.
 
-A `Source` gives the documents of each shard in chunks: texts of a corpus, or points of embedding
-tables. `fit` shows all of them to what must see them first, `tabulate` writes what is measured of
-each chunk. Every error says on which shard and rows it came up.
+`tabulate` writes what is measured of each chunk of a `Source`. What is done is kept in parts (see
+`curate.parts`): a run that was stopped, anywhere, goes on behind the last one.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from itertools import groupby
+from typing import Generic
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from .. import interrupts
 from ..corpus import Shard
+from ..engines import Engine
 from ..engines.local import read_ahead
-from ..errors import BackendError, CorpusError, ShardError
+from ..errors import CorpusError, ShardError
 from ..files import write_json
-from ..readers import Rows
-from ..tables import REPORT, ScoreStore, ShardWriter, reason_counts
+from ..parts import Parts
+from ..places import remove
+from ..tables import PARTS, REPORT, ScoreStore
+from .score_report import Counted, ScoreReport
+from .sources import Chunk, Piece, Progress, Source, pieces, says_where
 
-Progress = Callable[[str], None]
-Chunk = TypeVar("Chunk", bound=Rows)
-Given_co = TypeVar("Given_co", bound=Rows, covariant=True)
-_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError)
-
-
-def silent(_: str) -> None:
-    """Say nothing."""
-
-
-@dataclass
-class ScoreReport:
-    """Documents in = scored + without a score, by reason.
-
-    Attributes:
-        scorer: name of the tables.
-        documents: documents in the shards that could be read.
-        scored: with a score, or an embedding.
-        reasons: how many have none, by reason.
-        first: where each reason stands first, "shard row n".
-        failed: shards that could not be read, name -> why.
-        shards: those that could.
-    """
-
-    scorer: str
-    documents: int = 0
-    scored: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    shards: list[str] = field(default_factory=list)
-
-    def add(self, shard: str, table: Any) -> None:
-        """Count the table of one shard."""
-        self.shards.append(shard)
-        self.documents += table.num_rows
-        self.scored += table["reason"].null_count
-        found = reason_counts(table)
-        self.reasons.update(found)
-        for reason in found:
-            at = pc.index(table["reason"].cast("string"), reason).as_py()
-            self.first.setdefault(reason, f"{shard} row {at}")
-
-    @classmethod
-    def of(cls, told: Mapping[str, Any]) -> ScoreReport:
-        """From what `as_dict` gave."""
-        return cls(**{**told, "reasons": Counter(told["reasons"])})
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**vars(self), "reasons": dict(sorted(self.reasons.items()))}
-
-
-class Source(Protocol[Given_co]):
-    """Documents, shard by shard, in chunks whose boundaries never move."""
-
-    def read(self, shard: Shard, first_chunk: int = 0) -> Iterator[Given_co]:
-        """Chunks of one shard, from one on.
-
-        Raises:
-            ShardError: the shard cannot be read to its end.
-        """
-        ...
-
-    def nothing(self) -> Given_co:
-        """A chunk of no documents, for the table of a shard that has none."""
-        ...
-
-
-class Fittable(Protocol):
-    """A scorer or an embedder that must see everything once."""
-
-    @property
-    def name(self) -> str:
-        """As messages call it."""
-        ...
-
-    def fit(self, batches: Iterator[Any]) -> Any:
-        """One shard, reduced to a state."""
-        ...
-
-    def merge(self, states: Sequence[Any]) -> Any:
-        """Unite the states, in any order."""
-        ...
-
-
-def openable(shards: Sequence[Shard], report: ScoreReport) -> list[Shard]:
-    """The shards that can be opened; the others are recorded."""
-    return [shard for shard in shards if _can_open(shard, report)]
-
-
-def _can_open(shard: Shard, report: ScoreReport) -> bool:
-    try:
-        _ = shard.fingerprint
-    except (ShardError, OSError) as error:
-        report.failed[shard.name] = str(error)
-        return False
-    return True
-
-
-def fit(
-    fittable: Fittable,
-    source: Source[Chunk],
-    shards: Sequence[Shard],
-    content: Callable[[Chunk], Any],
-    report: ScoreReport,
-    progress: Progress,
-) -> tuple[Any, list[Shard]]:
-    """What came of the fit, and the shards that could be read to their end.
-
-    Args:
-        fittable: sees one share a shard.
-        source: of the chunks.
-        shards: to read.
-        content: what the fittable is shown of a chunk.
-        report: told which shards failed.
-        progress: told each finished shard.
-
-    Raises:
-        BackendError: the fit failed; says on which shard and rows.
-        CorpusError: no shard could be read, or all of them together are not enough.
-    """
-    states, readable = [], []
-    for number, shard in enumerate(shards, 1):
-        try:
-            states.append(fit_share(fittable, source, [shard], content))
-            readable.append(shard)
-        except ShardError as error:
-            report.failed[shard.name] = str(error)
-        progress(f"{fittable.name}: fitted on {number}/{len(shards)} shards")
-    if not readable:
-        raise _nothing_readable(report)
-    with corpus_fault(fittable.name):
-        return fittable.merge(states), readable
-
-
-def fit_share(
-    fittable: Fittable,
-    source: Source[Chunk],
-    shards: Sequence[Shard],
-    content: Callable[[Chunk], Any],
-) -> Any:
-    """The state that a share of the corpus, at least one shard, leaves behind. See `fit`."""
-    at: tuple[Shard, Chunk | None] = (shards[0], None)
-
-    def contents() -> Iterator[Any]:
-        nonlocal at
-        for shard in shards:
-            for chunk in source.read(shard):
-                at = shard, chunk
-                yield content(chunk)
-
-    try:
-        return fittable.fit(contents())
-    except _FAULTS as error:
-        raise _fault(fittable.name, *at, error) from error
-
-
-@contextmanager
-def corpus_fault(about: str) -> Iterator[None]:
-    """What a library says of a corpus as a whole that it cannot work with."""
-    try:
-        yield
-    except ValueError as error:
-        raise CorpusError(str(error)) from error
-    except (RuntimeError, ArithmeticError) as error:
-        raise BackendError(f"{about}: {error}") from error
+Work = Callable[[], pa.Table]
+Measure = Callable[[Chunk], Work]
+_SECONDS, _BYTES = 5.0, 64 * 2**20
+"""A part is written when its chunks took so long, or are so large."""
 
 
 def tabulate(
     store: ScoreStore,
     source: Source[Chunk],
     shards: Sequence[Shard],
-    measure: Callable[[Chunk], Callable[[], pa.Table]],
+    make: Callable[[], Measure[Chunk]],
     report: ScoreReport,
     progress: Progress,
+    engine: Engine,
+    on_error: str = "skip",
 ) -> ScoreReport:
     """Write the table of each shard, going on where an earlier run stopped.
 
@@ -206,70 +50,194 @@ def tabulate(
         store: where to.
         source: of the chunks.
         shards: to read.
-        measure: prepares a chunk, in a thread while the one before it is in work; what it returns
-            does the rest, and gives its table.
+        make: called in each process that measures. What it returns prepares a chunk, in a thread
+            while the one before it is in work; what that returns does the rest, and gives its
+            table.
         report: told the counts of every shard, and which ones failed.
         progress: told each finished shard.
+        engine: does the work.
+        on_error: "skip" shards that cannot be read, or "fail".
 
     Raises:
         BackendError: the measuring failed; says on which shard and rows.
         CorpusError: no shard at all could be read.
+        ShardError: a shard could not be read, where that is to stop the run.
     """
-    for number, shard in enumerate(shards, 1):
-        try:
-            table = _table_of(store, source, shard, measure)
-        except ShardError as error:
-            report.failed[shard.name] = str(error)
-        else:
-            report.add(shard.name, table)
-        progress(f"{store.name}: {number}/{len(shards)} shards, {report.documents:,} documents")
+    found: dict[str, Counted] = {}
+
+    def tell(counted: Counted) -> None:
+        stop_at(counted, on_error)
+        found[counted.shard] = counted
+        n_documents = sum(one.documents for one in found.values())
+        progress(f"{store.name}: {len(found)}/{len(shards)} shards, {n_documents:,} documents")
+
+    left: list[Piece] = [Piece(shard) for shard in shards]
+    if engine.piece_bytes is not None:
+        left = []
+        for cut in engine.map(_Cut(store, source.chunk_rows, engine.piece_bytes), shards):
+            if isinstance(cut, Counted):
+                tell(cut)
+            else:
+                left += cut
+    for done in engine.stream(_Tabulator(store, source, make), left):
+        if done is not None:
+            tell(done)
+    cut_up = {piece.shard.name: piece.shard for piece in left if not piece.is_whole}
+    to_finish = [shard for name, shard in cut_up.items() if name not in found]
+    for done in engine.map(partial(_finish, store), to_finish):
+        tell(done)
+    for shard in shards:
+        report.add(found[shard.name])
+    remove(store.root / PARTS)
     if not report.shards:
         store.forget()  # so that the corrected request may write here
-        raise _nothing_readable(report)
+        raise nothing_readable(report)
     write_json(store.root / REPORT, report.as_dict())
     return report
 
 
-def _table_of(
-    store: ScoreStore,
-    source: Source[Chunk],
-    shard: Shard,
-    measure: Callable[[Chunk], Callable[[], pa.Table]],
-) -> pa.Table:
-    if store.is_done(shard):
-        return next(store.tables(("reason",), [shard.name]))[1]
-    name, writer = store.config["scorer"], ShardWriter(store, shard)
-    chunks = source.read(shard, writer.n_parts)
+@dataclass(frozen=True)
+class _Cut:
+    """Finds what is left to do of a shard, where other processes are to do it."""
 
-    def prepared() -> Iterator[tuple[Chunk, Callable[[], pa.Table]]]:
-        for chunk in chunks:
-            with _says_where(name, shard, chunk):
-                work = measure(chunk)
-            yield chunk, work
+    store: ScoreStore
+    chunk_rows: int
+    piece_bytes: int
 
-    for chunk, work in read_ahead(prepared()):
-        with _says_where(name, shard, chunk):
-            table = work()
-        writer.add(table)
-    if not writer.n_parts:
-        writer.add(measure(source.nothing())())
-    return writer.finish()
+    def __call__(self, shard: Shard) -> list[Piece] | Counted:
+        try:
+            if self.store.is_done(shard):
+                return Counted.of(self.store, shard.name)
+            return pieces(shard, self.chunk_rows, self.piece_bytes)
+        except ShardError as error:
+            return Counted(shard=shard.name, failed=str(error))
 
 
-@contextmanager
-def _says_where(name: str, shard: Shard, chunk: Rows) -> Iterator[None]:
-    try:
-        yield
-    except _FAULTS as error:
-        raise _fault(name, shard, chunk, error) from error
+@dataclass(frozen=True)
+class _Step(Generic[Chunk]):
+    """A chunk of a piece that is ready to be measured; without one, how the piece ended."""
+
+    piece: Piece
+    parts: Parts | None = None
+    chunk: Chunk | None = None
+    work: Work | None = None
+    is_done: bool = False
+    failed: str | None = None
 
 
-def _fault(name: str, shard: Shard, chunk: Rows | None, error: Exception) -> BackendError:
-    at = f", rows {chunk.rows[0]} to {chunk.rows[-1]}" if chunk is not None and len(chunk) else ""
-    return BackendError(f"{name} on {shard.url}{at}: {error}")
+@dataclass
+class _Waiting:
+    """Chunks that are measured and not yet in a part."""
+
+    parts: Parts | None = None
+    tables: list[pa.Table] = field(default_factory=list)
+    n_bytes: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def add(self, table: pa.Table) -> None:
+        """Take a chunk, and write all if it is time."""
+        self.tables.append(table)
+        self.n_bytes += table.nbytes
+        if self.n_bytes > _BYTES or time.monotonic() - self.since > _SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write all that wait as one part."""
+        if self.tables and self.parts is not None:
+            self.parts.add(self.tables)
+        self.tables, self.n_bytes, self.since = [], 0, time.monotonic()
 
 
-def _nothing_readable(report: ScoreReport) -> CorpusError:
+@dataclass(frozen=True)
+class _Tabulator(Generic[Chunk]):
+    """The work of one process; what it makes gives None for a piece that is not a whole shard."""
+
+    store: ScoreStore
+    source: Source[Chunk]
+    make: Callable[[], Measure[Chunk]]
+
+    def __call__(self) -> Callable[[Iterable[Piece]], Iterator[Counted | None]]:
+        return partial(self._work, self.make())
+
+    def _work(self, measure: Measure[Chunk], given: Iterable[Piece]) -> Iterator[Counted | None]:
+        steps = read_ahead(step for piece in given for step in self._steps(measure, piece))
+        for piece, of_piece in groupby(steps, key=lambda step: step.piece):
+            yield self._write(measure, piece, of_piece)
+
+    def _steps(self, measure: Measure[Chunk], piece: Piece) -> Iterator[_Step[Chunk]]:
+        """What comes of a piece, its end at last; made in a thread, ahead of the work."""
+        size = self.source.chunk_rows
+        try:
+            if self.store.is_done(piece.shard):
+                yield _Step(piece, is_done=True)
+                return
+            parts = Parts(self.store, piece.shard)
+            first = -(-parts.reached(piece.first * size) // size)
+            n_left = None
+            if piece.n_chunks is not None:
+                n_left = max(0, piece.first + piece.n_chunks - first)
+            for chunk in self.source.read(piece.shard, first, n_left):
+                with says_where(self._name, piece.shard, chunk):
+                    work = measure(chunk)
+                yield _Step(piece, parts, chunk, work)
+            yield _Step(piece, parts)
+        except ShardError as error:
+            yield _Step(piece, failed=str(error))
+
+    @interrupts.finishing()
+    def _write(
+        self, measure: Measure[Chunk], piece: Piece, steps: Iterator[_Step[Chunk]]
+    ) -> Counted | None:
+        waiting, shard = _Waiting(), piece.shard
+        try:
+            with interrupts.finishing():
+                for step in steps:
+                    if step.work is None:
+                        break
+                    waiting.parts = step.parts
+                    with says_where(self._name, shard, step.chunk):
+                        table = step.work()
+                    waiting.add(table)
+                    interrupts.check()
+        except BaseException:  # what is measured is not lost, whatever happened
+            with suppress(OSError):
+                waiting.write()
+            raise
+        if step.failed is not None:
+            return Counted(shard=shard.name, failed=step.failed)
+        if step.parts is not None and not piece.is_whole:
+            waiting.parts = step.parts
+            waiting.write()
+            return None
+        if step.parts is not None:
+            if not waiting.tables and not step.parts.reached(0):
+                waiting.tables = [measure(self.source.nothing())()]
+            step.parts.finish(waiting.tables)
+        return Counted.of(self.store, shard.name)
+
+    @property
+    def _name(self) -> str:
+        return str(self.store.config["scorer"])
+
+
+def _finish(store: ScoreStore, shard: Shard) -> Counted:
+    """Make the table of a shard whose pieces are all done."""
+    Parts(store, shard).finish()
+    return Counted.of(store, shard.name)
+
+
+def stop_at(counted: Counted, on_error: str) -> None:
+    """Stop the run at a shard that could not be read, where that is wanted.
+
+    Raises:
+        ShardError: it is.
+    """
+    if counted.failed is not None and on_error == "fail":
+        raise ShardError(counted.failed)
+
+
+def nothing_readable(report: ScoreReport) -> CorpusError:
+    """What to say when no shard could be read."""
     why = list(report.failed.values())
     more = f"\n… and {len(why) - 3} more." if len(why) > 3 else ""
     return CorpusError("No shard could be read:\n" + "\n".join(why[:3]) + more)

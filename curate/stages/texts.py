@@ -28,9 +28,12 @@ class Texts:
     rater: RaterShare | None = None
     vector_column: str | None = None
 
-    def read(self, shard: Shard, first_chunk: int = 0) -> Iterator[Batch]:
-        """See `curate.stages.tabulate.Source.read`."""
-        for batch in read(shard, self.corpus, self.chunk_rows, first_chunk, self.vector_column):
+    def read(
+        self, shard: Shard, first_chunk: int = 0, n_chunks: int | None = None
+    ) -> Iterator[Batch]:
+        """See `curate.stages.sources.Source.read`."""
+        which = (self.chunk_rows, first_chunk, n_chunks, self.vector_column)
+        for batch in read(shard, self.corpus, *which):
             yield batch if self.rater is None else _shared(batch, self.rater)
 
     def nothing(self) -> Batch:

@@ -78,11 +78,14 @@ class HashedNGrams:
                 n_with += np.bincount(self.hashed(texts).indices, minlength=self.n_features)
         return DocumentCounts(n_documents, n_with)
 
+    def unite(self, states: Sequence[DocumentCounts]) -> DocumentCounts:
+        """One state of several, at least one."""
+        total = sum(state.n_documents for state in states)
+        return DocumentCounts(total, np.sum([state.n_with for state in states], axis=0))
+
     def merge(self, states: Sequence[DocumentCounts]) -> FittedHashedNGrams:
         """Add up the counts of all shares, at least one."""
-        total = sum(state.n_documents for state in states)
-        n_with = np.sum([state.n_with for state in states], axis=0)
-        return FittedHashedNGrams(spec=self, counts=DocumentCounts(total, n_with))
+        return FittedHashedNGrams(spec=self, counts=self.unite(states))
 
     def config(self) -> dict[str, Any]:
         """Every option."""

@@ -158,9 +158,9 @@ def test_a_second_run_on_the_same_directory_stops(corpus: Corpus, tmp_path: Path
         score(corpus, Length(), tmp_path / "out")
 
 
-def test_outputs_are_local(corpus: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="local directories"):
-        score(corpus, Length(), "s3://bucket/out")
+def test_where_nothing_can_be_written(corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nostore://bucket/out: .*check the URL"):
+        score(corpus, Length(), "nostore://bucket/out")
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="is a file"):
         score(corpus, Length(), tmp_path / "file")

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curate.engines import Local
 from curate.errors import ConfigError
-from curate.stages import guessing, passes, population
+from curate.stages import guessing, population
 from curate.stages import kept as kept_
 from curate.stages import select as selecting
 from curate.stages.select import select
@@ -37,10 +38,22 @@ def measured(method: dict[str, Any]) -> str:
     return "log_density" if method["method"] == "inverse-propensity" else "p_yes"
 
 
-def pickled(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
-    """As processes do it, last share first."""
-    for item in list(items)[::-1]:
-        yield pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(item)))))
+class Shares(Local):
+    """As processes do it, last share first, and in part united before they come back."""
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        for item in list(items)[::-1]:
+            yield pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(item)))))
+
+    def merged(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        merge: Callable[[list[Any]], Any],
+    ) -> Iterator[Any]:
+        found = list(self.map(function, items))
+        yield from ([merge(found[:2])] if found[:2] else [])
+        yield from found[2:]
 
 
 def cramped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,8 +63,6 @@ def cramped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(population, "BATCH", 50)
     monkeypatch.setattr(kept_, "_ROWS", 30)
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    for module in (passes, selecting):
-        monkeypatch.setattr(module, "in_processes", pickled)
 
 
 def outcome(root: Path, **request: Any) -> tuple[Any, Any]:
@@ -86,7 +97,7 @@ def test_the_same_documents_from_any_cut(
     for n_shards, workers in ((1, 2), (7, 1), (64, 3)):  # of the first, one has nothing to read
         name = tmp_path / f"cut{n_shards}"
         scores = write_scores(name, n_shards, column=measured(method), shuffle=n_shards, empty=1)
-        assert outcome(scores, **request, workers=workers) == plain
+        assert outcome(scores, **request, engine=Shares(workers)) == plain
 
 
 @pytest.mark.parametrize("by_domain", [True, False])
@@ -94,7 +105,7 @@ def test_two_real_processes(tmp_path: Path, by_domain: bool) -> None:
     scores = write_scores(tmp_path / "scores", 1, column="log_density", empty=1)
     request = {**METHODS["sequential poisson"], "budget": "30%tok", "by_domain": by_domain}
     one = select(scores, tmp_path / "one", **request)
-    two = select(scores, tmp_path / "two", **request, workers=2)
+    two = select(scores, tmp_path / "two", **request, engine=Local(2))
     assert one == two
     for path in (tmp_path / "one").glob("*.parquet"):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()

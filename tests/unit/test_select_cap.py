@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curate.engines import Local
 from curate.errors import ConfigError
 from curate.seeds import lots
 from curate.stages.select import select
@@ -69,7 +70,7 @@ def test_at_most_n_of_each_group(tmp_path: Path, method: str, workers: int) -> N
     request = {**request, "max_per_group": 2, "group_by": "extra_problem", "seed": 4}
     documents = Scored(scores)
     survivors = documents.survive(sampler, 4, 2)
-    select(scores, tmp_path / "out", **request, budget="100%", workers=workers)
+    select(scores, tmp_path / "out", **request, budget="100%", engine=Local(workers))
     assert set(kept(tmp_path / "out")["key"].to_pylist()) == set(documents.key[survivors])
     if method in ("pareto", "poisson"):
         return

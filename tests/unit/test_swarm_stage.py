@@ -13,6 +13,7 @@ import torch
 
 from curate.corpus import Corpus
 from curate.curves import Curves
+from curate.engines import Local
 from curate.errors import ConfigError
 from curate.runs import RunTable
 from curate.stages import proxy_stacks
@@ -92,7 +93,7 @@ def test_a_swarm_with_a_domain_of_which_nothing_is_left(
     assert (chosen.domains, chosen.all_domains) == (["long", "longer"], ["long", "longer", "short"])
     assert design(tmp_path / "sel", tmp_path / "d.csv", runs=4).domains == chosen.domains
     where = (tmp_path / "sel", corpus, tmp_path / "out")
-    finished = run(tmp_path / "d.csv", *where, swarm=swarm, workers=1)
+    finished = run(tmp_path / "d.csv", *where, swarm=swarm, engine=Local(1))
     assert finished.losses.shape == (4, 2)
     assert not (tmp_path / "out/stacks").exists()
     fit(tmp_path / "out/runs.parquet", tmp_path / "law.json", law="linear")
@@ -105,7 +106,9 @@ def test_a_swarm_with_a_domain_of_which_nothing_is_left(
         assert column.min() - 1e-9 <= share <= column.max() + 1e-9
     assert over_all(chosen, mixture["mixture"]).mean[2] == 0
     schedule = over_all(chosen, {"long": 0.5, "short": 0.5})
-    runs = run_jobs([Job(run="u", text=BEFORE, schedule=schedule)], *where, swarm=swarm, workers=1)
+    runs = run_jobs(
+        [Job(run="u", text=BEFORE, schedule=schedule)], *where, swarm=swarm, engine=Local(1)
+    )
     assert runs.losses.shape == (1, 2)
     assert runs.epochs[0, 2] > runs.epochs[0, 1] == 0
     runs.write(tmp_path / "u.parquet")
@@ -114,7 +117,7 @@ def test_a_swarm_with_a_domain_of_which_nothing_is_left(
 
 def test_curves_of_a_design(corpus: Corpus, tmp_path: Path, swarm: Swarm, planned: Path) -> None:
     where = (tmp_path / "sel", corpus, tmp_path / "out")
-    runs = run_design(planned, *where, swarm=swarm, workers=1)
+    runs = run_design(planned, *where, swarm=swarm, engine=Local(1))
     curves = Curves.read(tmp_path / "out/runs.parquet")
     assert curves.steps(0).tolist() == [1, 3, 12] == runs.steps.tolist()
     assert curves.mixtures[:, 0].tolist() == [0.0, 0.25, 0.5, 0.75, 1.0]
@@ -133,9 +136,9 @@ def test_seeds_and_a_design_that_was_extended(corpus: Corpus, tmp_path: Path, sw
     few = write_design(tmp_path / "few.csv", (0.5, 0.5), (1, 0))
     more = write_design(tmp_path / "more.csv", (0.5, 0.5), (1, 0), (0, 1))
     where = (tmp_path / "sel", corpus, tmp_path / "out")
-    first = run_design(few, *where, swarm=swarm, workers=1)
+    first = run_design(few, *where, swarm=swarm, engine=Local(1))
     before = results(tmp_path / "out")
-    every = run_design(more, *where, swarm=swarm, seeds=2, workers=1)
+    every = run_design(more, *where, swarm=swarm, seeds=2, engine=Local(1))
     names = ["000", "000-s1", "001", "001-s1", "002", "002-s1"]
     assert [job.run for job in every.jobs] == names
     assert Curves.read(tmp_path / "out/runs.parquet").seeds.tolist() == [0, 1] * 3
@@ -144,11 +147,11 @@ def test_seeds_and_a_design_that_was_extended(corpus: Corpus, tmp_path: Path, sw
     assert every.model_steps == 4 * 12
     assert np.array_equal(every.curves[[0, 2]], first.curves)
     assert not np.array_equal(every.curves[0], every.curves[1])
-    again = run_design(more, *where, swarm=swarm, seeds=2, workers=1)
+    again = run_design(more, *where, swarm=swarm, seeds=2, engine=Local(1))
     assert again.model_steps == 0
     other = write_design(tmp_path / "other.csv", (0.4, 0.6))
     with pytest.raises(ConfigError, match="another configuration"):
-        run_design(other, *where, swarm=swarm, workers=1)
+        run_design(other, *where, swarm=swarm, engine=Local(1))
 
 
 def test_two_processes_give_the_same_bytes_as_one(
@@ -156,7 +159,7 @@ def test_two_processes_give_the_same_bytes_as_one(
 ) -> None:
     for workers in (1, 2):
         out = tmp_path / f"workers{workers}"
-        run(planned, tmp_path / "sel", corpus, out, swarm=swarm, workers=workers)
+        run(planned, tmp_path / "sel", corpus, out, swarm=swarm, engine=Local(workers))
     assert contents(tmp_path / "workers1") == contents(tmp_path / "workers2")
 
 
@@ -187,15 +190,15 @@ def test_stopped_in_the_middle_of_a_stack_the_same_bytes(
     at_once: int,
 ) -> None:
     where = (planned, tmp_path / "sel", corpus)
-    run(*where, tmp_path / "whole", swarm=swarm, workers=1)
+    run(*where, tmp_path / "whole", swarm=swarm, engine=Local(1))
     monkeypatch.setattr(proxy_stacks, "_SECONDS_APART", 0.0)
     monkeypatch.setattr(proxy_stacks, "_STEPS_AT_ONCE", at_once)
     for n_steps in (5, 12):  # in the first stack, and in the second
         with monkeypatch.context() as patch, pytest.raises(Stopped):
             stop_at(patch, n_steps)
-            run(*where, tmp_path / "stopped", swarm=swarm, workers=1)
+            run(*where, tmp_path / "stopped", swarm=swarm, engine=Local(1))
         assert [*(tmp_path / "stopped/stacks").glob("*.npz")]
-    finished = run_design(*where, tmp_path / "stopped", swarm=swarm, workers=1)
+    finished = run_design(*where, tmp_path / "stopped", swarm=swarm, engine=Local(1))
     assert 0 < finished.model_steps < 12 * 3
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
@@ -208,7 +211,7 @@ def test_stopped_while_runs_are_written_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     where = (planned, tmp_path / "sel", corpus)
-    run(*where, tmp_path / "whole", swarm=swarm, workers=1)
+    run(*where, tmp_path / "whole", swarm=swarm, engine=Local(1))
     write = proxy_stacks.write_json
 
     def stopping(path: Path, value: Any) -> None:
@@ -218,9 +221,9 @@ def test_stopped_while_runs_are_written_the_same_bytes(
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr(proxy_stacks, "write_json", stopping)
-        run(*where, tmp_path / "stopped", swarm=swarm, workers=1)
+        run(*where, tmp_path / "stopped", swarm=swarm, engine=Local(1))
     assert [path.name for path in (tmp_path / "stopped/runs").iterdir()] == ["000.json"]
-    run(*where, tmp_path / "stopped", swarm=swarm, workers=1)
+    run(*where, tmp_path / "stopped", swarm=swarm, engine=Local(1))
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
@@ -235,11 +238,17 @@ def test_a_diverged_member_is_told_and_left_out(
         return Member(schedule=schedule, seed=seed, learning_rate=1e30 if seed else None)
 
     where = (tmp_path / "sel", corpus)
-    alone = run_design(planned, *where, tmp_path / "alone", swarm=swarm, workers=1)
+    alone = run_design(planned, *where, tmp_path / "alone", swarm=swarm, engine=Local(1))
     monkeypatch.setattr(proxy_stacks, "Member", member)
     said: list[str] = []
     runs = run_design(
-        planned, *where, tmp_path / "out", swarm=swarm, seeds=2, workers=1, progress=said.append
+        planned,
+        *where,
+        tmp_path / "out",
+        swarm=swarm,
+        seeds=2,
+        engine=Local(1),
+        progress=said.append,
     )
     diverged = [f"{i:03d}-s1" for i in range(5)]
     assert [*runs.diverged] == diverged
@@ -252,11 +261,11 @@ def test_a_diverged_member_is_told_and_left_out(
     curves = Curves.read(tmp_path / "out/runs.parquet")
     assert curves.diverged == runs.diverged
     assert "learning rate" in curves.diverged["000-s1"]
-    again = run_design(planned, *where, tmp_path / "out", swarm=swarm, seeds=2, workers=1)
+    again = run_design(planned, *where, tmp_path / "out", swarm=swarm, seeds=2, engine=Local(1))
     assert again.diverged == runs.diverged
     wild = Swarm.of(tokenizer=swarm.tokenizer, **TINY, learning_rate=1e30)
     with pytest.raises(ConfigError, match="every run diverged"):
-        run_design(planned, *where, tmp_path / "wild", swarm=wild, workers=1)
+        run_design(planned, *where, tmp_path / "wild", swarm=wild, engine=Local(1))
 
 
 def test_too_little_to_judge_by_can_be_corrected_in_place(
@@ -265,13 +274,13 @@ def test_too_little_to_judge_by_can_be_corrected_in_place(
     arguments = (planned, tmp_path / "sel", corpus, tmp_path / "out")
     little = Swarm.of(**{**TINY, "held_out": 0.001, "tokenizer": "corpus", "vocabulary": 300})
     with pytest.raises(ConfigError, match="tokens of validation text; proxies need 500"):
-        run(*arguments, swarm=little, workers=1)
+        run(*arguments, swarm=little, engine=Local(1))
     enough = Swarm.of(**TINY, tokenizer="corpus", vocabulary=310)
-    assert run(*arguments, swarm=enough, workers=1).losses.shape == (5, 2)
+    assert run(*arguments, swarm=enough, engine=Local(1)).losses.shape == (5, 2)
     tokenizer = Tokenizer(model=str(tmp_path / "out/tokenizer"))
     assert tokenizer.size == 310
     assert tokenizer.encode(["Grüße, 世界 <s>"])[0][0] > 1
-    run(*arguments[:3], tmp_path / "again", swarm=enough, workers=1)
+    run(*arguments[:3], tmp_path / "again", swarm=enough, engine=Local(1))
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
 
 
@@ -331,7 +340,7 @@ def test_names_that_are_no_file_names(corpus: Corpus, tmp_path: Path, name: str)
 def test_a_run_holds_its_whole_curve(
     corpus: Corpus, tmp_path: Path, swarm: Swarm, planned: Path
 ) -> None:
-    run(planned, tmp_path / "sel", corpus, tmp_path / "out", swarm=swarm, workers=1)
+    run(planned, tmp_path / "sel", corpus, tmp_path / "out", swarm=swarm, engine=Local(1))
     record = json.loads((tmp_path / "out/runs/001.json").read_text())
     assert record["steps"] == [1, 3, 12]
     assert [len(curve) for curve in record["losses"].values()] == [3, 3]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from curate.corpus import Corpus
+from curate.engines import Local
 from curate.stages.proxies import BEFORE, KEPT, Job, Swarm, over_all, run, run_jobs
 from curate.stages.proxy_text import VALIDATION, is_held_out
 from curate.stages.score import score
@@ -59,7 +60,7 @@ def test_no_held_out_document_is_trained_on(
         corpus,
         tmp_path / "out",
         swarm=swarm,
-        workers=1,
+        engine=Local(1),
     )
     tokenizer = Tokenizer(model=str(tmp_path / "out/tokenizer"))
     files = {
@@ -99,7 +100,14 @@ def test_the_tokenizer_never_sees_held_out_text(write_shard: WriteShard, tmp_pat
     corpus = selected_again(tmp_path)
     (tmp_path / "d.csv").write_text("run,share/long\na,1\n")
     swarm = Swarm.of(**TINY, tokenizer="corpus", vocabulary=400)
-    run(tmp_path / "d.csv", tmp_path / "sel2", corpus, tmp_path / "out", swarm=swarm, workers=1)
+    run(
+        tmp_path / "d.csv",
+        tmp_path / "sel2",
+        corpus,
+        tmp_path / "out",
+        swarm=swarm,
+        engine=Local(1),
+    )
     tokenizer = Tokenizer(model=str(tmp_path / "out/tokenizer"))
     seen, unseen = tokenizer.encode([" vwkvwk", " qzxqzx"])
     assert (len(seen), len(unseen)) == (1, 7)

@@ -15,6 +15,7 @@ from .training import print_trained, trains_proxies
 
 if TYPE_CHECKING:
     from ...corpus import Corpus
+    from ...engines import Engine
     from ...stages.proxies import Swarm
 
 
@@ -125,7 +126,7 @@ def run(
     selection: str,
     out: str,
     swarm: Swarm,
-    workers: int,
+    engine: Engine,
     seeds: int,
 ) -> None:
     """Train a proxy on each mixture of DESIGN, a file of `curate mix design`.
@@ -144,7 +145,7 @@ def run(
             out,
             swarm=swarm,
             seeds=seeds,
-            workers=workers,
+            engine=engine,
             progress=say,
         )
     print_runs(RunTable.read(f"{out}/runs.parquet"))

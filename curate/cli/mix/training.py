@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..console import output, printable
+from ..engines import runs_on
 from ..options import Command, several
 
 if TYPE_CHECKING:
@@ -65,17 +66,10 @@ _OF_SWARM = {
         help="Most models trained side by side in one process.  [default: by size and device]",
     ),
 }
-_WORKERS = click.option(
-    "--workers",
-    default=2,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Processes of one thread each, on a CPU; losses do not depend on it.",
-)
 
 
 def trains_proxies(command: Command) -> Command:
-    """Options of proxies and their training, handed on as ``swarm`` and ``workers``."""
+    """Options of proxies and their training, handed on as ``swarm`` and ``engine``."""
 
     @functools.wraps(command)
     def wrapped(**given: Any) -> Any:
@@ -85,7 +79,7 @@ def trains_proxies(command: Command) -> Command:
         swarm = Swarm.of(**{name: value for name, value in told.items() if value is not None})
         return command(swarm=swarm, **given)
 
-    return several(*_OF_SWARM.values(), _WORKERS)(wrapped)
+    return several(*_OF_SWARM.values(), runs_on(workers=2))(wrapped)
 
 
 def print_trained(runs: ProxyRuns) -> None:

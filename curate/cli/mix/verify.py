@@ -15,6 +15,7 @@ from .training import trains_proxies
 
 if TYPE_CHECKING:
     from ...corpus import Corpus
+    from ...engines import Engine
     from ...stages.proxies import Swarm
 
 
@@ -78,7 +79,7 @@ def verify(
     level: float,
     seed: int,
     swarm: Swarm,
-    workers: int,
+    engine: Engine,
 ) -> None:
     """Train proposed mixtures beside others, and judge LAW by them.
 
@@ -104,7 +105,7 @@ def verify(
             at=given.numbers("--at", at),
             level=level,
             seed=seed,
-            workers=workers,
+            engine=engine,
             progress=say,
         )
     print_verified(found, out)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from ...engines import Engine, Local
 from ...errors import ConfigError
 from ...files import write_json
 from .files import StoredLaw, at_covariates, load_law, named
@@ -41,7 +42,7 @@ def verify(
     at: Mapping[str, float] | None = None,
     level: float = 0.9,
     seed: int = 0,
-    workers: int = 2,
+    engine: Engine | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Train proposed mixtures and what they should beat; predicted against observed losses.
@@ -66,7 +67,7 @@ def verify(
         at: value of each covariate that the law reads; by default the scale of the runs.
         level: of the intervals.
         seed: of the random mixtures.
-        workers: processes side by side.
+        engine: trains; None: two processes.
         progress: told how far it is.
 
     Returns:
@@ -91,7 +92,7 @@ def verify(
         corpus,
         out,
         swarm=swarm,
-        workers=workers,
+        engine=engine or Local(2),
         progress=progress,
     )
     return report(stored, trial, runs, out, limits=limits, at=at, level=level)

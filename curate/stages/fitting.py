@@ -1,0 +1,138 @@
+"""The pass over a corpus that some scorers and embedders need before they measure anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol
+
+from ..corpus import Shard
+from ..engines import Engine
+from ..errors import ShardError
+from .score_report import Counted, ScoreReport
+from .sources import FAULTS, Chunk, Progress, Source, corpus_fault, fault
+from .tabulate import nothing_readable, stop_at
+
+
+class Fittable(Protocol):
+    """A scorer or an embedder that must see everything once.
+
+    Where it has ``unite(states)``, which makes one state of several, states are united near to
+    where they arise.
+    """
+
+    @property
+    def name(self) -> str:
+        """As messages call it."""
+        ...
+
+    def fit(self, batches: Iterator[Any]) -> Any:
+        """One shard, reduced to a state."""
+        ...
+
+    def merge(self, states: Sequence[Any]) -> Any:
+        """Unite the states, in any order."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """What some shards left behind."""
+
+    states: list[Any]
+    shards: list[Shard]
+    failed: list[Counted]
+
+
+@dataclass(frozen=True)
+class _Fit(Generic[Chunk]):
+    """The work of one shard."""
+
+    fittable: Fittable
+    source: Source[Chunk]
+    content: Callable[[Chunk], Any]
+
+    def __call__(self, shard: Shard) -> _Shares:
+        try:
+            _ = shard.fingerprint  # it travels with the shard, and is told of what was fitted on
+            state = fit_share(self.fittable, self.source, [shard], self.content)
+        except ShardError as error:
+            return _Shares([], [], [Counted(shard=shard.name, failed=str(error))])
+        return _Shares([state], [shard], [])
+
+    def united(self, shares: list[_Shares]) -> _Shares:
+        """Several as one; one state, where the fittable can do that."""
+        states = [state for share in shares for state in share.states]
+        unite = getattr(self.fittable, "unite", None)
+        if unite is not None and len(states) > 1:
+            states = [unite(states)]
+        return _Shares(
+            states,
+            [shard for share in shares for shard in share.shards],
+            [failed for share in shares for failed in share.failed],
+        )
+
+
+def fit(
+    fittable: Fittable,
+    source: Source[Chunk],
+    shards: Sequence[Shard],
+    content: Callable[[Chunk], Any],
+    report: ScoreReport,
+    progress: Progress,
+    engine: Engine,
+    on_error: str,
+) -> tuple[Any, list[Shard]]:
+    """What came of the fit, and the shards that could be read to their end.
+
+    Args:
+        fittable: sees one share a shard.
+        source: of the chunks.
+        shards: to read.
+        content: what the fittable is shown of a chunk.
+        report: told which shards failed.
+        progress: told each finished shard.
+        engine: does the work.
+        on_error: "skip" shards that cannot be read, or "fail".
+
+    Raises:
+        BackendError: the fit failed; says on which shard and rows.
+        CorpusError: no shard could be read, or all of them together are not enough.
+        ShardError: a shard could not be read, where that is to stop the run.
+    """
+    work = _Fit(fittable, source, content)
+    found, n_done = _Shares([], [], []), 0
+    for share in engine.merged(work, shards, work.united):
+        found = work.united([found, share])
+        n_done += len(share.shards) + len(share.failed)
+        for failed in share.failed:
+            stop_at(failed, on_error)
+        progress(f"{fittable.name}: fitted on {n_done}/{len(shards)} shards")
+    for failed in found.failed:
+        report.add(failed)
+    if not found.shards:
+        raise nothing_readable(report)
+    with corpus_fault(fittable.name):
+        return fittable.merge(found.states), sorted(found.shards, key=lambda shard: shard.name)
+
+
+def fit_share(
+    fittable: Fittable,
+    source: Source[Chunk],
+    shards: Sequence[Shard],
+    content: Callable[[Chunk], Any],
+) -> Any:
+    """The state that a share of the corpus, at least one shard, leaves behind. See `fit`."""
+    at: tuple[Shard, Chunk | None] = (shards[0], None)
+
+    def contents() -> Iterator[Any]:
+        nonlocal at
+        for shard in shards:
+            for chunk in source.read(shard):
+                at = shard, chunk
+                yield content(chunk)
+
+    try:
+        return fittable.fit(contents())
+    except FAULTS as error:
+        raise fault(fittable.name, *at, error) from error

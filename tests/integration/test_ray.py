@@ -1,0 +1,145 @@
+"""A real Ray on this machine: the bytes that it writes are those of one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curate.corpus import Corpus
+from curate.demo import MODEL_PATH
+from curate.engines.ray import Ray
+from curate.errors import BackendError, ConfigError, ShardError
+from curate.registry import Recipe
+from curate.stages.measuring import Policy
+from curate.stages.score import score
+from curate.stages.select import select
+from curate.stages.sources import pieces
+from tests.conftest import some_text
+from tests.unit.test_score import contents
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+"""Ray leaves sockets and processes to its own clean-up; what it warns of is not ours."""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Ray]:
+    import ray
+
+    yield Ray(most_workers=2, piece_bytes=20_000)
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """One shard of many row groups beside small ones, an empty one, and one that is broken."""
+    root = tmp_path_factory.mktemp("corpus")
+    for domain in ("web", "code"):
+        (root / domain).mkdir()
+    large = pa.table({"text": [some_text(i, words=40) for i in range(700)]})
+    pq.write_table(large, root / "web" / "large.parquet", row_group_size=90, compression="none")
+    pq.write_table(large.slice(0, 30), root / "code" / "small.parquet")
+    pq.write_table(large.slice(0, 0), root / "code" / "nothing.parquet")
+    (root / "web" / "broken.parquet").write_bytes(b"PAR1 and no more")
+    return Corpus(inputs=(str(root),))
+
+
+def perplexity() -> Recipe:
+    return Recipe("perplexity", {"model": str(MODEL_PATH), "window": 64})
+
+
+def test_score_and_select_write_the_same_bytes(corpus: Corpus, engine: Ray, tmp_path: Path) -> None:
+    large = next(shard for shard in corpus.shards if shard.name == "web/large.parquet")
+    assert len(pieces(large, 64, engine.piece_bytes)) > 3
+    for name, where in (("local", None), ("ray", engine)):
+        report = score(corpus, perplexity(), tmp_path / name, chunk_rows=64, engine=where)
+        assert (report.documents, list(report.failed)) == (730, ["web/broken.parquet"])
+        prior = Recipe("token-prior", {"tokenizer": str(MODEL_PATH)})
+        score(corpus, prior, tmp_path / name, chunk_rows=64, engine=where)
+        scores = tmp_path / name / "perplexity"
+        request: dict[str, Any] = {"method": "random", "budget": "40%tok", "by_domain": True}
+        select(scores, tmp_path / name / "sel", **request, engine=where)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+
+def test_what_one_engine_began_the_other_ends(corpus: Corpus, engine: Ray, tmp_path: Path) -> None:
+    score(corpus, perplexity(), tmp_path / "whole", chunk_rows=64)
+    mended = corpus.without(["web/broken.parquet"])
+    with pytest.raises(BackendError, match=r"web/large.parquet, rows 320 to 383: no more"):
+        score(mended, Stops(at=320), tmp_path / "out", chunk_rows=64, engine=engine, policy=FAIL)
+    (parts,) = (tmp_path / "out/stops/.parts").glob("web/large.parquet")
+    assert any(parts.iterdir())
+    score(mended, Stops(at=10**9), tmp_path / "out", chunk_rows=64)
+    score(mended, Stops(at=10**9), tmp_path / "other", chunk_rows=64, engine=engine)
+    assert contents(tmp_path / "out") == contents(tmp_path / "other")
+
+
+FAIL = Policy(on_error="fail")
+
+
+class Stops:
+    """Scores texts by their length until it sees the one of a row."""
+
+    name = "stops"
+    column = "n_chars"
+    unit = "characters"
+    higher_is_better = True
+
+    def __init__(self, at: int) -> None:
+        self.text = some_text(at, words=40)
+
+    def score(self, texts: Sequence[str]) -> Any:
+        from scorers.base import Scored
+
+        if self.text in texts:
+            raise RuntimeError("no more")
+        return Scored(np.array([float(len(t)) for t in texts]), [None] * len(texts))
+
+    def config(self) -> dict[str, Any]:
+        return {}
+
+
+def test_errors_come_through(corpus: Corpus, engine: Ray, tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match=r"broken\.parquet"):
+        score(corpus, perplexity(), tmp_path, engine=engine, policy=FAIL)
+    with pytest.raises(ConfigError, match="no room for a worker of 1 CPUs and 3 GPUs"):
+        list(Ray(gpus=3).stream(lambda: iter, [1]))
+
+
+def _square(number: int) -> list[int]:
+    return [number * number]
+
+
+def _joined(found: list[list[int]]) -> list[int]:
+    return [number for one in found for number in one]
+
+
+def test_results_are_merged_as_a_tree(engine: Ray) -> None:
+    found = list(engine.merged(_square, range(100), _joined))
+    assert len(found) < 50
+    assert sorted(_joined(found)) == [n * n for n in range(100)]
+    assert list(engine.map(_square, [])) == []
+    assert engine.call(_seven) == 7
+
+
+def _seven() -> int:
+    return 7
+
+
+def test_a_worker_is_made_once(engine: Ray) -> None:
+    def make() -> Any:
+        import os
+
+        def work(items: Iterable[int]) -> Iterator[tuple[int, int]]:
+            return ((item, os.getpid()) for item in items)
+
+        return work
+
+    found = list(engine.stream(make, range(6)))
+    assert sorted(item for item, _ in found) == list(range(6))
+    assert len({process for _, process in found}) <= 2
