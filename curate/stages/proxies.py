@@ -13,9 +13,10 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mixing.proxies import ProxySpec
@@ -26,7 +27,7 @@ from ..errors import ConfigError, as_config_error
 from ..files import claim, digest, local_directory, only_writer, read_json, refuse_another
 from ..runs import RunTable
 from .proxy_runs import ProxyRuns, read_runs, run_file
-from .proxy_stacks import Work, plan, progress_of, train
+from .proxy_stacks import Trained, Work, plan, progress_of, train
 from .proxy_swarm import Job, Swarm, measured_steps, over_all
 from .proxy_text import BEFORE, KEPT, write_tokens
 from .proxy_tokenizer import make_tokenizer
@@ -240,7 +241,8 @@ def _train(
     n_steps, n_left, total = 0, sum(unfinished.values()), len(jobs)
     progress(f"proxies: {n_left} of {total} runs to train, in stacks: {len(works)}")
     with as_config_error("proxy runs"), _looked_at(root, unfinished, spec.steps, progress):
-        for done in engine.map(train, works):
+        on_cpu = swarm.device == "cpu"
+        for done in engine.map(train, works) if on_cpu else engine.stream(_trainer, works):
             n_steps += done.model_steps
             n_left -= len(done.runs)
             unfinished.pop(done.name)
@@ -249,6 +251,11 @@ def _train(
             progress(f"proxies: {total - n_left}/{total} runs (finished {done.runs[-1]})")
     shutil.rmtree(root / "stacks")
     return n_steps
+
+
+def _trainer() -> Callable[[Iterable[Work]], Iterator[Trained]]:
+    """For a process that has a GPU to itself."""
+    return partial(map, train)
 
 
 @contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,12 @@ import pytest
 
 from curate.corpus import Corpus
 from curate.demo import MODEL_PATH
+from curate.engines import Local
 from curate.engines.ray import Ray
 from curate.errors import BackendError, ConfigError, ShardError
 from curate.registry import Recipe
 from curate.stages.measuring import Policy
+from curate.stages.proxies import Swarm, run
 from curate.stages.score import score
 from curate.stages.select import select
 from curate.stages.sources import pieces
@@ -143,3 +148,43 @@ def test_a_worker_is_made_once(engine: Ray) -> None:
     found = list(engine.stream(make, range(6)))
     assert sorted(item for item, _ in found) == list(range(6))
     assert len({process for _, process in found}) <= 2
+
+
+def test_proxies_are_trained_to_the_same_bytes(engine: Ray, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    for domain in ("web", "code"):
+        (root / domain).mkdir(parents=True)
+        texts = [some_text(i, words=60) for i in range(40)]
+        pq.write_table(pa.table({"text": texts}), root / domain / "a.parquet")
+    corpus = Corpus(inputs=(str(root),))
+    prior = Recipe("token-prior", {"tokenizer": str(MODEL_PATH)})
+    score(corpus, prior, tmp_path / "scores")
+    select(tmp_path / "scores/token-prior", tmp_path / "sel", method="random", budget="80%")
+    design = tmp_path / "design.csv"
+    shares = "".join(f"{i},{i / 5},{1 - i / 5}\n" for i in range(6))
+    design.write_text(f"run,share/code,share/web\n{shares}")
+    swarm = Swarm.of(hidden=16, heads=2, length=16, batch=2, steps=12, held_out=0.3, stack=2)
+    where = (tmp_path / "sel", corpus)
+    run(design, *where, tmp_path / "local", swarm=swarm, engine=Local(1))
+    run(design, *where, tmp_path / "ray", swarm=swarm, engine=engine)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+
+def _dies_once(marker: Path, number: int) -> int:
+    if number == 3 and not marker.exists():
+        marker.write_text("dead")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("holds_a_model", [False, True])
+def test_a_worker_that_is_killed_is_replaced(
+    engine: Ray, tmp_path: Path, holds_a_model: bool
+) -> None:
+    work = partial(_dies_once, tmp_path / "marker")
+    if holds_a_model:
+        found = engine.stream(lambda: partial(map, work), range(6))
+    else:
+        found = engine.map(work, range(6))
+    assert sorted(found) == list(range(6))
+    assert (tmp_path / "marker").exists()
