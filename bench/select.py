@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -33,7 +32,7 @@ from curate.parts import Parts
 from curate.stages.select import select
 from curate.tables import REPORT, ScoreStore
 
-from .report import finish
+from .report import finish, peak_mb
 
 _SHARD_ROWS = 10_000_000
 _COLUMNS = ["row", "key", "domain", "score", "n_bytes", "n_tokens"]
@@ -113,8 +112,7 @@ def _one(root: Path, way: str) -> None:
     start = time.perf_counter()
     run()
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"seconds": seconds, "peak_gib": peak}))
+    print(json.dumps({"seconds": seconds, "peak_gib": peak_mb() / 1024}))
 
 
 def _fresh(root: Path, way: str) -> dict[str, float]:

@@ -7,26 +7,17 @@ or is the first directory of the shard's name.
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import fsspec
 import xxhash
 
-from .errors import CorpusError, ShardError
+from .errors import CorpusError
+from .shards import FORMATS, NO_DOMAIN, Shard, check_apart, found_in
 
-FORMATS = {
-    ".parquet": "parquet",
-    ".jsonl": "jsonl",
-    ".jsonl.gz": "jsonl",
-    ".jsonl.zst": "jsonl",
-    ".arrow": "arrow",
-}
-NO_DOMAIN = "all"
-_OURS = ("_config.json", "_selection.json", "manifest.json")
+__all__ = ["FORMATS", "NO_DOMAIN", "Corpus", "Shard", "document_key"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +33,8 @@ class Corpus:
         group_column: holds what documents are grouped by, such as the problem that one is a
             solution of. Tables then have a column "group". None: they have none.
         max_document_bytes: a longer document is not scored; its reason is "too_long".
+        max_expansion: how many times its own size a compressed shard may become, once past 1 GiB;
+            a larger one is taken for a bomb, and is a shard that cannot be read.
         leave_out: names of shards that are there and not to be read.
     """
 
@@ -51,6 +44,7 @@ class Corpus:
     domain_column: str | None = None
     group_column: str | None = None
     max_document_bytes: int = 4 * 2**20
+    max_expansion: float = 1000.0
     leave_out: frozenset[str] = frozenset()
 
     @cached_property
@@ -59,12 +53,13 @@ class Corpus:
 
         Raises:
             CorpusError: nothing found, two shards of one name, or one file under two names.
+            ConfigError: a shard has a name that no table below another directory can have.
         """
         if not self.inputs:
             raise CorpusError("No input was given. Name a file, a directory, a glob or a URL.")
         by_table: dict[str, Shard] = {}
         by_url: dict[str, Shard] = {}
-        for shard in (shard for given in self.inputs for shard in _expand(given)):
+        for shard in (shard for given in self.inputs for shard in found_in(given)):
             other = by_table.setdefault(shard.name.removesuffix(".parquet"), shard)
             if other.url != shard.url:
                 raise CorpusError(
@@ -78,8 +73,17 @@ class Corpus:
                     f"{shard.url} comes in twice, as {other.name!r} and as {shard.name!r}. Name "
                     f"inputs that do not hold each other."
                 )
+        check_apart(by_url.values())
         found = sorted(by_url.values(), key=lambda shard: shard.name)
         return [shard for shard in found if shard.name not in self.leave_out]
+
+    @property
+    def max_line_bytes(self) -> int:
+        """A longer line of JSON is not looked into: its document is "too_long".
+
+        Six bytes for each of a document's, as escapes take, and 8 MiB for what is beside it.
+        """
+        return 6 * self.max_document_bytes + 8 * 2**20
 
     def without(self, names: Collection[str]) -> Corpus:
         """The same corpus, some shards left out."""
@@ -88,9 +92,10 @@ class Corpus:
     def reading(self) -> dict[str, Any]:
         """How documents are read, as plain JSON values; where they are does not matter.
 
-        Nor do groups: tables with and without them describe the same documents.
+        Nor do groups: tables with and without them describe the same documents; nor how large a
+        shard may become, as one beyond it has no documents at all.
         """
-        beside = ("inputs", "leave_out", "group_column")
+        beside = ("inputs", "leave_out", "group_column", "max_expansion")
         return {key: value for key, value in asdict(self).items() if key not in beside}
 
     def grouping(self) -> dict[str, str]:
@@ -98,105 +103,6 @@ class Corpus:
         return {} if self.group_column is None else {"group_column": self.group_column}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shard:
-    """One file of documents.
-
-    Attributes:
-        url: path or fsspec URL.
-        name: path below the input it was found in, with forward slashes.
-        suffix: one of `FORMATS`.
-    """
-
-    url: str
-    name: str
-    suffix: str
-
-    @property
-    def domain(self) -> str:
-        """The first directory of the name; "all" where it has none."""
-        head, _, rest = self.name.partition("/")
-        return head if rest else NO_DOMAIN
-
-    def open(self) -> Any:
-        """The raw bytes, as a binary file.
-
-        Raises:
-            ShardError: the file cannot be opened.
-        """
-        try:
-            return fsspec.open(self.url, "rb").open()
-        except OSError as error:
-            raise ShardError(f"{self.url}: cannot be opened: {error}") from error
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """``<bytes>:<xxh3-128 of the content>``; reads the file once."""
-        digest, size = xxhash.xxh3_128(), 0
-        with self.open() as stream:
-            while chunk := stream.read(1 << 22):
-                digest.update(chunk)
-                size += len(chunk)
-        return f"{size}:{digest.hexdigest()}"
-
-
 def document_key(document_id: str) -> int:
     """The 64-bit key of a document: xxh3 of its id, whatever file it is in."""
     return xxhash.xxh3_64_intdigest(document_id.encode("utf-8", "surrogatepass"))
-
-
-def _suffix(path: str) -> str | None:
-    name = posixpath.basename(path)
-    if name.startswith((".", "_")):
-        return None
-    return next((s for s in sorted(FORMATS, key=len, reverse=True) if name.endswith(s)), None)
-
-
-def _expand(given: str) -> list[Shard]:
-    """The shards one input stands for."""
-    try:
-        fs, path = fsspec.core.url_to_fs(given)
-    except (ImportError, ValueError) as error:
-        raise CorpusError(f"{given}: {error} (pip install it, or check the URL).") from error
-    is_glob = any(c in path for c in "*?[") and not fs.exists(path)
-    if is_glob:
-        fixed = path[: min(path.find(c) for c in "*?[" if c in path)]
-        base, paths = posixpath.dirname(fixed), [p for p in fs.glob(path) if fs.isfile(p)]
-    elif fs.isdir(path):
-        base, paths = path.rstrip("/"), fs.find(path)
-    elif fs.exists(path):
-        base, paths = posixpath.dirname(path), [path]
-    else:
-        raise CorpusError(f"{given}: no such file or directory.")
-    ours = {posixpath.dirname(p) + "/" for p in paths if posixpath.basename(p) in _OURS}
-    found = (
-        _shard(fs, base, p)
-        for p in sorted(paths)
-        if not _hidden(p, base) and not any(p.startswith(directory) for directory in ours)
-    )
-    shards = [shard for shard in found if shard is not None]
-    if not shards:
-        raise CorpusError(_nothing(given, paths))
-    return shards
-
-
-def _hidden(path: str, base: str) -> bool:
-    below = posixpath.relpath(path, base) if base else path
-    return any(part.startswith((".", "_")) for part in below.split("/"))
-
-
-def _shard(fs: Any, base: str, path: str) -> Shard | None:
-    suffix = _suffix(path)
-    if suffix is None:
-        return None
-    local = "file" in ([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)
-    name = posixpath.relpath(path, base) if base else path
-    return Shard(url=path if local else fs.unstrip_protocol(path), name=name, suffix=suffix)
-
-
-def _nothing(given: str, paths: Sequence[str]) -> str:
-    wanted = ", ".join(FORMATS)
-    if not paths:
-        return f"{given}: nothing there. Wanted at least one shard ({wanted})."
-    some = ", ".join(sorted(posixpath.basename(p) for p in paths)[:3])
-    return f"{given}: none of its {len(paths)} files is a shard ({wanted}). Found {some}."

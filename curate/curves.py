@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from .errors import ConfigError
 from .files import whole
+from .places import read_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -128,10 +129,9 @@ def open_table(path: str | Path) -> pa.Table:
         ConfigError: not there, or not Parquet.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path, partitioning=None)
+        return read_parquet(Path(path))
     except FileNotFoundError as error:
         raise ConfigError(f"{path} is not there.") from error
     except (OSError, pa.ArrowException) as error:

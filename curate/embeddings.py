@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scorers.point_sample import PointSample
@@ -24,6 +23,7 @@ from scorers.points import Points, Sample
 
 from .corpus import Shard
 from .errors import ConfigError, CorpusError
+from .places import parquet, parquet_schema
 from .readers import Rows
 from .schema import EMBEDDING, table_of
 from .tables import ScoreStore
@@ -199,7 +199,7 @@ class EmbeddingTables:
     def _chunks(self, name: str, columns: list[str]) -> Iterator[pa.Table]:
         path = self.store.checked(name, columns)
         try:
-            with pq.ParquetFile(path) as file:
+            with parquet(path) as file:
                 for batch in file.iter_batches(batch_size=self.chunk_rows, columns=columns):
                     yield pa.Table.from_batches([batch])
         except (pa.ArrowException, OSError) as error:
@@ -213,7 +213,7 @@ def dimension(store: ScoreStore) -> int:
     first = store.shard_names()[:1]
     if not first:
         raise CorpusError(f"{store.root} holds no table.")
-    schema = pq.read_schema(store.table_path(first[0]))
+    schema = parquet_schema(store.table_path(first[0]))
     return int(schema.field(EMBEDDING).type.list_size)
 
 

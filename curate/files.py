@@ -13,10 +13,24 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import xxhash
-from filelock import FileLock, Timeout
 
 from .errors import ConfigError
+from .locks import only_writer
 from .places import is_remote, place
+from .remote import patiently, refusals
+
+__all__ = [
+    "claim",
+    "digest",
+    "local_directory",
+    "only_writer",
+    "output_directory",
+    "read_json",
+    "refuse_another",
+    "versions",
+    "whole",
+    "write_json",
+]
 
 _VERSIONS = ("curate-lm", "numpy", "pyarrow", "torch", "transformers", "scikit-learn")
 
@@ -32,7 +46,7 @@ def whole(path: Path) -> Iterator[Path]:
         with TemporaryDirectory(prefix="curate-") as room:
             local = Path(room) / path.name
             yield local
-            remote.fs.put_file(str(local), remote.path)
+            patiently(str(path), lambda: remote.fs.put_file(str(local), remote.path))
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -41,6 +55,9 @@ def whole(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # libraries that write do not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -87,7 +104,9 @@ def output_directory(out: str | Path) -> Path:
         ConfigError: a file of that name, or a store that cannot be reached.
     """
     path = place(out)
-    if path.exists() and not path.is_dir():
+    with refusals(str(out)):
+        is_file = path.exists() and not path.is_dir()
+    if is_file:
         raise ConfigError(f"{out}: is a file. Give a directory to write to.")
     if not is_remote(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -105,26 +124,6 @@ def local_directory(out: str | Path) -> Path:
             f"{out}: this is written to local directories alone. Give a path, and copy it there."
         )
     return output_directory(out)
-
-
-@contextmanager
-def only_writer(directory: Path) -> Iterator[None]:
-    """Hold a directory against a second run; the system lets go of it when a process dies.
-
-    Raises:
-        ConfigError: another run is writing there.
-    """
-    lock = FileLock(directory / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ConfigError(
-            f"{directory}: another run is writing there. Wait for it, or give another directory."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def claim(directory: Path, name: str, config: dict[str, Any]) -> None:

@@ -41,9 +41,22 @@ def is_remote(where: Path) -> bool:
 def parquet(where: Path) -> Any:
     """A Parquet file, as a context manager; of a remote one, only what is asked for is read."""
     if is_remote(where):
-        remote: Any = where
-        return pq.ParquetFile(remote.path, filesystem=remote.fs)
-    return pq.ParquetFile(where)
+        from .remote import opened
+
+        return pq.ParquetFile(pa.PythonFile(opened(str(where)), mode="r"), pre_buffer=False)
+    return pq.ParquetFile(where, pre_buffer=False)
+
+
+def parquet_metadata(where: Path) -> Any:
+    """What the end of a Parquet file says: rows, row groups, schema."""
+    with parquet(where) as file:
+        return file.metadata
+
+
+def parquet_schema(where: Path) -> pa.Schema:
+    """Columns and their types."""
+    with parquet(where) as file:
+        return file.schema_arrow
 
 
 def read_parquet(where: Path, columns: Sequence[str] | None = None) -> pa.Table:

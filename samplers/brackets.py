@@ -19,7 +19,7 @@ _Columns = tuple[FloatArray, KeyArray, FloatArray, IntArray]
 LAST_KEY = 2**64 - 1
 FIRST: Pair = (-np.inf, 0)
 LAST: Pair = (np.inf, LAST_KEY)
-ROOM = 6_000_000
+ROOM = 500_000
 """Documents that a pass keeps, of all groups together: 32 bytes each, and as much to sort them."""
 
 

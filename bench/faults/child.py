@@ -93,11 +93,13 @@ class Run:
         return self._process.exitcode
 
     def send(self, number: int, *, group: bool = False) -> None:
-        """A signal, to the process or to its whole group."""
+        """A signal, to the process or to its whole group, once it leads one."""
         assert self._process.pid is not None
-        try:
-            (os.killpg if group else os.kill)(self._process.pid, number)
-        except ProcessLookupError:
+        for to in (os.killpg, os.kill) if group else (os.kill,):
+            try:
+                to(self._process.pid, number)
+            except ProcessLookupError:
+                continue
             return
 
     def kill(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +17,7 @@ from .child import USUAL, Run, World
 
 Left = dict[str, str]
 _DOMAINS = ("books", "code", "web")
-_WORDS = ("the list of a name and its value in order is for each line that we read or write "
-          "def return import self class if not none true while try with open as file").split()
+_WORDS = [f"word{i}" for i in range(20)] + [chr(i) for i in range(97, 123)]
 
 
 @dataclass
@@ -91,15 +92,18 @@ class Job:
     Args:
         room: an empty directory.
         documents: in each shard, of which there are nine.
+        only: names of stages; None: all.
     """
 
-    def __init__(self, room: Path, documents: int) -> None:
+    def __init__(self, room: Path, documents: int, only: Collection[str] | None = None) -> None:
         self.room, self.corpus = room, room / "corpus"
         self.n_documents = write_corpus(self.corpus, documents)
         self.seconds: dict[str, float] = {}
         self._left: dict[str, Left] = {}
         self.stages: dict[str, Stage] = {}
         for stage in self._planned():
+            if only is not None and stage.name not in only:
+                continue
             self.stages[stage.name] = stage
             self._run_undisturbed(stage)
 
@@ -122,21 +126,23 @@ class Job:
         (self.room / "mixture.json").write_text(
             json.dumps({"mixture": {name: 1 / len(_DOMAINS) for name in _DOMAINS}})
         )
-        runs = [f"{i:03d},{a},{b},{1 - a - b}" for i, (a, b) in enumerate(
-            [(0.25, 0.25), (0.5, 0.25), (0.25, 0.5), (0.5, 0.5)]
-        )]
+        runs = [
+            f"{i:03d},{a},{b},{1 - a - b}"
+            for i, (a, b) in enumerate([(0.25, 0.25), (0.5, 0.25), (0.25, 0.5), (0.5, 0.5)])
+        ]
         header = "run," + ",".join(f"share/{name}" for name in _DOMAINS)
         (self.room / "design.csv").write_text("\n".join([header, *runs]) + "\n")
         each_chunk = World(seconds_a_part=0.0)
-        tables = str(ref("perplexity") / "perplexity")
-        tiny = "--hidden 16 --steps 60 --length 16 --batch 4 --measures 6 --stack 2".split()
+        tables = str(ref("token-prior") / "token-prior")
+        sizes = {"hidden": 16, "steps": 60, "length": 16, "batch": 4, "measures": 6, "stack": 2}
+        tiny = [word for key, n in sizes.items() for word in (f"--{key}", str(n))]
         selection = ["--selection", str(ref("select"))]
         return [
             Stage("token-prior", ["score", "token-prior", corpus, "--tokenizer", "demo",
                                   "--chunk-rows", "16"], each_chunk),
-            Stage("perplexity", ["score", "perplexity", corpus, "--model", "demo", "--device",
-                                 "cpu", "--chunk-rows", "16"], each_chunk),
-            Stage("select", ["select", "top-k", "--scores", tables, "--budget", "60%",
+            Stage("perplexity", ["score", "perplexity", f"{corpus}/books", "--model", "demo",
+                                 "--device", "cpu", "--chunk-rows", "16"], each_chunk),
+            Stage("select", ["select", "random", "--scores", tables, "--budget", "60%",
                              "--by-domain"]),
             Stage("mix run", ["mix", "run", str(self.room / "design.csv"), "--corpus", corpus,
                               *selection, "--workers", "1", *tiny]),
@@ -150,16 +156,10 @@ class Job:
         out.parent.mkdir(exist_ok=True)
         run = Run(stage.to(out), self.room / f"{stage.name}.log", stage.world)
         code = run.wait()
-        self.seconds[stage.name] = self._timed(run)
+        self.seconds[stage.name] = time.monotonic() - run.started
         if code != 0:
             raise RuntimeError(f"{stage.name} ended with {code}: {run.printed}")
         self._left[stage.name] = contents(out)
-
-    @staticmethod
-    def _timed(run: Run) -> float:
-        import time
-
-        return time.monotonic() - run.started
 
 
 def write_corpus(root: Path, documents: int) -> int:
@@ -168,9 +168,7 @@ def write_corpus(root: Path, documents: int) -> int:
     for domain in _DOMAINS:
         (root / domain).mkdir(parents=True)
         for number in range(3):
-            texts = [
-                " ".join(rng.choices(_WORDS, k=rng.randint(5, 120))) for _ in range(documents)
-            ]
+            texts = [" ".join(rng.choices(_WORDS, k=rng.randint(5, 120))) for _ in range(documents)]
             texts[1] = ""
             ids = [f"{domain}-{number}-{i}" for i in range(documents)]
             if number == 0:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from . import options
+from .engines import runs_on
 from .tables import print_dataset
 
 if TYPE_CHECKING:
     from ..corpus import Corpus
+    from ..engines import Engine
 
 
 @click.command()
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--shards", default=4, show_default=True, help="Number of files.")
 @options.seed
+@runs_on(workers=1)
 def command(
     corpus: Corpus,
     selection: str,
@@ -40,6 +43,7 @@ def command(
     form: str,
     shards: int,
     seed: int,
+    engine: Engine,
 ) -> None:
     """Write the selected documents of INPUT in the shares of a mixture, shuffled."""
     from ..budget import parse_tokens
@@ -52,4 +56,4 @@ def command(
         format=form,
         seed=seed,
     )
-    print_dataset(build.build(corpus, selection, out, request, scores=scores), out)
+    print_dataset(build.build(corpus, selection, out, request, scores=scores, engine=engine), out)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from .. import interrupts
+from ..credentials import redacted
 from ..errors import CurateError
 
 _NARROWEST = 110  # a table is wrapped by the terminal rather than cut by us
@@ -34,9 +35,9 @@ _NO_WAY_TO_WRITE = {
 
 
 def printable(text: object) -> str:
-    """Text from a corpus, made safe for a terminal: no control characters, no markup."""
+    """Any text, made safe for a terminal: no control characters, no markup, no passwords."""
     shown = "".join(
-        c if unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" for c in str(text)
+        c if unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" for c in redacted(str(text))
     )
     return escape(shown)
 

@@ -66,7 +66,7 @@ def _made(
     given: dict[str, float | None],
     on_this_machine: int | None,
 ) -> Engine:
-    told = {key: value for key, value in given.items() if value is not None}
+    told: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if engine == "ray":
         from ..engines.ray import Ray
 

@@ -16,6 +16,8 @@ from .tables import print_dataset, print_pipeline, print_runs, print_selection, 
 if TYPE_CHECKING:
     from ..stages.correlate import Pair
 
+_MOST_PLACES = 50
+
 
 @click.command()
 @click.argument(
@@ -29,18 +31,30 @@ if TYPE_CHECKING:
     "--correlate", is_flag=True, help="Do the raters agree? Kendall's tau and Spearman's rho."
 )
 @click.option(
+    "--errors",
+    is_flag=True,
+    help="Which documents have no score, and which shards could not be read: file, row, reason.",
+)
+@click.option(
     "--seed",
     default=0,
     show_default=True,
     type=click.IntRange(0, 2**32 - 1),
     help="Of the sample that --correlate takes of a large corpus.",
 )
-def command(directories: tuple[Path, ...], correlate: bool, seed: int) -> None:
+def command(directories: tuple[Path, ...], correlate: bool, errors: bool, seed: int) -> None:
     """Say what DIRECTORY holds: scores, a selection, proxy runs, a dataset, or a whole job.
 
     With --correlate, say how far the scores in all of them agree: every pair of score tables, over
-    the documents that both have a score for, or 500,000 of these drawn at random.
+    the documents that both have a score for, or 500,000 of these drawn at random. With --errors,
+    count what has no score by reason, with the first row of each in each shard.
     """
+    if errors:
+        if correlate:
+            raise ConfigError("--errors and --correlate are two questions. Ask one at a time.")
+        for directory in directories:
+            _rejects(directory)
+        return
     if correlate:
         _correlations(directories, seed)
         return
@@ -60,6 +74,27 @@ def _show(directory: Path) -> None:
         )
     for store in stores:
         _SHOWS[store.name](store.parent)
+
+
+def _rejects(directory: Path) -> None:
+    from ..stages.rejects import rejects
+
+    for found in rejects(directory):
+        without, n_failed = sum(found.reasons.values()), len(found.failed)
+        output.print(
+            f"{printable(found.name)}: {found.n_documents:,} documents, {without:,} of them "
+            f"without a score; {n_failed:,} shard{'s' * (n_failed != 1)} could not be read"
+        )
+        if not found.is_finished:
+            output.print("The run has not come to its end: run it again, it goes on.")
+        if found.reasons:
+            output.print(table(("reason", "documents"), [*found.reasons.items()]))
+            rows = [(shard, row, why, n) for shard, row, why, n in found.places[:_MOST_PLACES]]
+            output.print(table(("shard", "first row", "reason", "documents"), rows))
+        if (more := len(found.places) - _MOST_PLACES) > 0:
+            output.print(f"… and {more:,} more; the column reason of the tables has every row.")
+        for shard, why in found.failed.items():
+            output.print(f"Not read: {printable(shard)}: {printable(why)}")
 
 
 def _correlations(directories: Sequence[Path], seed: int) -> None:

@@ -75,7 +75,14 @@ def key_value(option: str, text: str) -> tuple[str, Any]:
         raise ConfigError(f"{option} {text}: the value is not YAML: {error}") from error
 
 
-_READING = ("text_column", "id_column", "domain_column", "group_column", "max_document_bytes")
+_READING = (
+    "text_column",
+    "id_column",
+    "domain_column",
+    "group_column",
+    "max_document_bytes",
+    "max_expansion",
+)
 
 
 def _check_not_given(names: tuple[str, ...]) -> None:
@@ -124,6 +131,13 @@ def _reads_corpus(
         show_default=True,
         help="A longer document gets the reason too_long instead of a score.",
     )
+    @click.option(
+        "--max-expansion",
+        default=1000.0,
+        show_default=True,
+        type=click.FloatRange(min=1),
+        help="A compressed shard that becomes more times larger, and more than 1 GiB, is refused.",
+    )
     @functools.wraps(command)
     def wrapped(
         inputs: tuple[str, ...],
@@ -131,6 +145,7 @@ def _reads_corpus(
         id_column: str | None,
         domain_column: str | None,
         max_document_bytes: int,
+        max_expansion: float,
         group_column: str | None = None,
         **rest: Any,
     ) -> Any:
@@ -144,6 +159,7 @@ def _reads_corpus(
             domain_column=domain_column,
             group_column=group_column,
             max_document_bytes=max_document_bytes,
+            max_expansion=max_expansion,
         )
         return command(corpus=corpus, **rest)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
+from ..places import parquet_schema
 from ..tables import ScoreStore, table_metadata
 
 
@@ -69,7 +69,7 @@ class Aligned:
             found: list[pa.Table] = []
             for store in self.stores:
                 path = store.table_path(shard)
-                more = [c for c in optional if c in pq.read_schema(path).names]
+                more = [c for c in optional if c in parquet_schema(path).names]
                 wanted = list(dict.fromkeys(["key", *columns, *more]))
                 found.append(next(store.tables(wanted, [shard]))[1])
                 if not found[-1]["key"].equals(found[0]["key"]):

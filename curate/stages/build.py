@@ -3,38 +3,44 @@
     OUT/data/<split>-00000-of-00004.parquet   (or .jsonl.zst) shards of even size
     OUT/manifest.json                         what went in, what came out, counts that add up
 
-This is the only stage that writes text.
+This is the only stage that writes text. It goes in four steps, each of jobs that any process may
+do and that write whole files or none: passes over the selection decide how often each document
+comes; one more counts the copies by their place in the shuffled dataset; shard by shard these are
+put into OUT/.spool, sorted roughly; and each file of the dataset is read out of that.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-import xxhash
-
+from .. import interrupts
 from ..corpus import Corpus
+from ..engines import Engine, Local
 from ..errors import ConfigError
 from ..files import (
-    local_directory,
+    digest,
     only_writer,
+    output_directory,
     read_json,
     refuse_another,
     versions,
     write_json,
 )
-from ..tables import REPORT, ScoreStore, check_name
-from .allocation import Allocation
+from ..places import place, remove
+from ..tables import CONFIG, REPORT, ScoreStore, check_name
+from .allocation import allocate
 from .selection import Selection
-from .spool import Spool
+from .shuffled import Shuffled, n_buckets
+from .spool import Spool, jobs
+from .tally import expected_bytes, summary, tally
 
 MANIFEST = "manifest.json"
+DATA, SPOOL = "data", ".spool"
+CLAIM = CONFIG
+"""What an unfinished dataset is made of; a directory that holds it is no input of any run."""
 FORMATS = ("parquet", "jsonl.zst")
 
 
@@ -77,65 +83,101 @@ def build(
     request: BuildRequest,
     *,
     scores: Sequence[str | Path] = (),
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
-    """Write the dataset.
+    """Write the dataset, going on where an earlier run stopped.
 
     How often a document comes is decided by `Allocation`; where it stands, by a shuffle with the
-    permanent random numbers of its key and epoch.
+    permanent random numbers of its key and epoch. What an unfinished run of another request left
+    in ``out`` is removed.
+
+    Memory: does not depend on the corpus, but for a few numbers of each shard and domain.
 
     Args:
         corpus: the shards that were selected from.
         selection: directory of a selection.
-        out: local directory.
+        out: directory, or a URL of an object store; for a cluster one that all nodes see.
         request: mixture, size and form.
         scores: directories of score tables; each becomes a column with the name of its directory.
+        engine: does the work; None: this process. The bytes written do not depend on it.
 
     Returns:
         The manifest.
 
     Raises:
         ConfigError: the mixture names a domain of which nothing was kept, two score tables have
-            one name or that of a column every dataset has, or ``out`` holds another dataset.
+            one name or that of a column every dataset has, ``out`` holds another dataset, or the
+            corpus has changed since it was scored.
+        ShardError: a shard cannot be read.
     """
-    chosen = Selection(Path(selection))
+    chosen = Selection(place(selection))
     stores = [ScoreStore.open(path) for path in scores]
     _check_columns(stores)
-    target = local_directory(out)
     inputs = {
         "request": vars(request),
         "selection": chosen.manifest,
         "scores": {store.name: store.contents() for store in stores},
     }
+    target = output_directory(out)
     with only_writer(target):
-        if (target / MANIFEST).exists():
-            manifest: dict[str, Any] = read_json(target / MANIFEST)
-            refuse_another(target, manifest["inputs"], inputs)
-            return manifest
-        allocation = Allocation(
-            chosen,
-            [shard.name for shard in chosen.shards(corpus)],
-            request.mixture,
-            request.tokens,
-            request.seed,
-        )
-        shutil.rmtree(target / "data", ignore_errors=True)
-        with Spool(target / ".spool", allocation.n_copies, request.shards) as spool:
-            _read(spool, corpus, chosen, allocation, stores)
-            files = spool.write(target / "data", request.format)
-        manifest = {
-            "inputs": inputs,
-            "versions": versions(),
-            "shards_read": {shard.name: shard.fingerprint for shard in chosen.shards(corpus)},
-            "scorers": {s.name: {**s.config, "report": _report(s)} for s in stores},
-            "domains": allocation.summary(),
-            "documents": allocation.n_copies,
-            "files": [
-                {"name": path.name, "rows": n, "xxh3": xxhash.xxh3_128_hexdigest(path.read_bytes())}
-                for path, n in files
-            ],
-        }
-        write_json(target / MANIFEST, manifest)
+        if not (target / MANIFEST).exists():
+            _claim(target, {"inputs": inputs, "versions": versions()})
+            made = _made(target, corpus, chosen, request, stores, engine or Local())
+            write_json(target / MANIFEST, {"inputs": inputs, "versions": versions(), **made})
+        manifest: dict[str, Any] = read_json(target / MANIFEST)
+        refuse_another(target, manifest["inputs"], inputs)
+        for left in (SPOOL, CLAIM):
+            remove(target / left)
     return manifest
+
+
+def _claim(target: Path, config: dict[str, Any]) -> None:
+    """Keep what an earlier run left if it was of this very request, and remove it otherwise."""
+    mine = digest(config)
+    there = target / CLAIM
+    if not there.exists() or read_json(there) != mine:
+        for stale in (CLAIM, SPOOL, DATA):
+            remove(target / stale)
+        write_json(there, mine)
+
+
+def _made(
+    target: Path,
+    corpus: Corpus,
+    chosen: Selection,
+    request: BuildRequest,
+    stores: Sequence[ScoreStore],
+    engine: Engine,
+) -> dict[str, Any]:
+    """Write the data, in steps that find what an earlier run did; what the manifest says of it."""
+    shards = chosen.shards(corpus)
+    names = [shard.name for shard in shards]
+    allocation = allocate(chosen, names, request.mixture, request.tokens, request.seed, engine)
+    n_bytes = expected_bytes(allocation)
+    found = tally(allocation, shards, n_buckets(n_bytes, request.shards), engine)
+    if not found.n_copies:
+        raise ConfigError(f"No document fits into {request.tokens} tokens. Ask for more.")
+    spool = Spool(target / SPOOL, replace(corpus), allocation, stores, len(found.buckets))
+    parts = jobs([(shard, found.shards[shard.name][1]) for shard in shards])
+    written = []
+    for number in engine.map(spool, parts):
+        written.append(number)
+        interrupts.check()
+    n_files = min(request.shards, found.n_copies)
+    shuffled = Shuffled(
+        spool, sorted(written), found.buckets, n_bytes, n_files, request.format, target / DATA
+    )
+    files = []
+    for file in engine.map(shuffled, range(n_files)):
+        files.append(file)
+        interrupts.check()
+    return {
+        "shards_read": {name: found.shards[name][0] for name in names},
+        "scorers": {s.name: {**s.config, "report": _report(s)} for s in stores},
+        "domains": summary(allocation, found, request.mixture),
+        "documents": found.n_copies,
+        "files": sorted(files, key=lambda file: str(file["name"])),
+    }
 
 
 def _check_columns(stores: Sequence[ScoreStore]) -> None:
@@ -156,43 +198,3 @@ def _check_columns(stores: Sequence[ScoreStore]) -> None:
 
 def _report(store: ScoreStore) -> Any:
     return read_json(store.root / REPORT)
-
-
-def _read(
-    spool: Spool,
-    corpus: Corpus,
-    selection: Selection,
-    allocation: Allocation,
-    stores: Sequence[ScoreStore],
-) -> None:
-    """Put every copy's text and columns where the shuffle wants it."""
-    ranks = allocation.ranks()
-    for shard, batches in groupby(selection.texts(corpus), key=lambda pair: pair[0]):
-        copies, places = allocation.copies[shard.name], ranks[shard.name]
-        scores = {store.name: _scores(store, shard.name) for store in stores}
-        for _, batch in batches:
-            firsts = np.searchsorted(copies.row, batch.rows)
-            stops = np.searchsorted(copies.row, batch.rows, side="right")
-            for i, row in enumerate(batch.rows.tolist()):
-                document = {
-                    "id": batch.ids[i],
-                    "text": batch.texts[i],
-                    "domain": batch.domains[i],
-                    "shard": shard.name,
-                    "row": row,
-                    "key": int(batch.keys[i]),
-                }
-                own = {name: values[row] for name, values in scores.items()}
-                for at in range(firsts[i], stops[i]):
-                    drawn = {
-                        "epoch": int(copies.epoch[at]),
-                        "inclusion": float(copies.inclusion[at]),
-                    }
-                    spool.add(int(places[at]), {**document, **drawn, **own})
-
-
-def _scores(store: ScoreStore, shard: str) -> list[float | None]:
-    path = store.table_path(shard)
-    if not path.exists():
-        raise ConfigError(f"{store.root} has no table of shard {shard}. Score it there too.")
-    return list(pq.read_table(path, columns=["score"], partitioning=None)["score"].to_pylist())

@@ -8,7 +8,6 @@ place of a score.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -112,6 +111,8 @@ class _Search:
     def run(self, texts: Sequence[str]) -> Scored:
         """The scores of a chunk that has failed as a whole."""
         self._bear(self.first)
+        if _out_of_memory(self.first):
+            _make_room()
         if isinstance(self._try([_PLAIN]), Exception):
             raise _raisable(self.first)
         found = _joined([*self._halved(texts, failed=True)])
@@ -209,11 +210,13 @@ def _let_go(error: Exception) -> Exception:
     while link is not None:
         traceback.clear_frames(link.__traceback__)
         link = link.__cause__ or link.__context__
-    if _out_of_memory(error):
-        gc.collect()
-        if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
     return error
+
+
+def _make_room() -> None:
+    """Give back what a GPU keeps of a chunk that was too much."""
+    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _out_of_memory(error: BaseException | None) -> bool:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
+from ..places import parquet, parquet_metadata, parquet_schema, read_parquet
 from ..tables import ScoreStore, table_metadata
 from .documents import Documents, FloatArray, KeyArray, Names
 
@@ -58,7 +58,7 @@ class Population:
     def counts_tokens(self) -> bool:
         """Whether token counts are known."""
         names = self.sizes.shard_names()
-        return bool(names) and "n_tokens" in pq.read_schema(self.sizes.table_path(names[0])).names
+        return bool(names) and "n_tokens" in parquet_schema(self.sizes.table_path(names[0])).names
 
     def check(self, shards: Sequence[str]) -> int:
         """How many documents there are, after a look at every table.
@@ -73,7 +73,7 @@ class Population:
         for shard in shards:
             path = self.scores.table_path(shard)
             _check_origin(self.scores, shard)
-            metadata = pq.read_metadata(path)
+            metadata = parquet_metadata(path)
             schema = metadata.schema.to_arrow_schema()
             for name in ("row", "key", "domain", "score", "n_bytes", *numbers):
                 if name not in schema.names:
@@ -96,7 +96,7 @@ class Population:
         if not path.exists():
             raise ConfigError(f"{self.sizes.root} has no table of shard {shard}. Score it there.")
         _check_origin(self.sizes, shard)
-        if pq.read_metadata(path).num_rows != n_documents:
+        if parquet_metadata(path).num_rows != n_documents:
             raise ConfigError(f"{path} describes other documents than the scores. Score both anew.")
 
     def batches(self, shard: str, columns: Sequence[str], names: Names) -> Iterator[Documents]:
@@ -113,7 +113,7 @@ class Population:
         """
         wanted = self._read(columns)
         path = self.scores.table_path(shard)
-        parts = pq.ParquetFile(path).iter_batches(BATCH, columns=wanted, use_threads=False)
+        parts = parquet(path).iter_batches(BATCH, columns=wanted, use_threads=False)
         tokens = self._tokens(shard) if "n_tokens" in columns else None
         for part in parts:
             yield self._documents(shard, part, next(tokens) if tokens else None, columns, names)
@@ -125,12 +125,12 @@ class Population:
         places = [
             (shard, group)
             for shard in shards
-            for group in range(pq.read_metadata(self.scores.table_path(shard)).num_row_groups)
+            for group in range(parquet_metadata(self.scores.table_path(shard)).num_row_groups)
         ]
         n_places = min(64, len(places))
         for i in range(n_places):
             shard, at = places[(2 * i + 1) * len(places) // (2 * n_places)]
-            file = pq.ParquetFile(self.scores.table_path(shard))
+            file = parquet(self.scores.table_path(shard))
             parts = file.iter_batches(
                 max(1, n // n_places),
                 row_groups=[at],
@@ -161,7 +161,7 @@ class Population:
     def _tokens(self, shard: str) -> Iterator[pa.RecordBatch] | None:
         if not self.counts_elsewhere or not self.counts_tokens:
             return None
-        file = pq.ParquetFile(self.sizes.table_path(shard))
+        file = parquet(self.sizes.table_path(shard))
         columns = ["key", "n_tokens"]
         parts: Iterator[pa.RecordBatch] = file.iter_batches(
             BATCH, columns=columns, use_threads=False
@@ -171,7 +171,7 @@ class Population:
     def _tokens_at(self, shard: str, start: int, n: int) -> pa.RecordBatch | None:
         if not self.counts_elsewhere or not self.counts_tokens:
             return None
-        file = pq.ParquetFile(self.sizes.table_path(shard))
+        file = parquet(self.sizes.table_path(shard))
         first = 0
         while start >= file.metadata.row_group(first).num_rows:
             start -= file.metadata.row_group(first).num_rows
@@ -284,7 +284,7 @@ def _whole(column: Any) -> NDArray[Any]:
 
 
 def _column(path: Path, name: str) -> Any:
-    return pq.read_table(path, columns=[name], partitioning=None)[name]
+    return read_parquet(path, columns=[name])[name]
 
 
 def _refuse_not_finite(path: Path, name: str) -> None:

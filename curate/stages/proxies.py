@@ -25,6 +25,7 @@ from ..corpus import Corpus
 from ..engines import Engine, Local
 from ..errors import ConfigError, as_config_error
 from ..files import claim, digest, local_directory, only_writer, read_json, refuse_another
+from ..places import place
 from ..runs import RunTable
 from .proxy_runs import ProxyRuns, read_runs, run_file
 from .proxy_stacks import Trained, Work, plan, progress_of, train
@@ -90,7 +91,7 @@ def run_design(
     Of each mixture ``seeds`` runs are trained; one of another seed than 0 is named
     "<run>-s<seed>".
     """
-    jobs = design_jobs(design, Selection(Path(selection)), seeds)
+    jobs = design_jobs(design, Selection(place(selection)), seeds)
     runs = run_jobs(jobs, selection, corpus, out, swarm=swarm, engine=engine, progress=progress)
     if len(runs.diverged) == len(jobs):
         raise ConfigError(
@@ -142,7 +143,7 @@ def run_jobs(
     Raises:
         ConfigError: ``out`` holds other runs, or there is too little text.
     """
-    root, chosen, jobs = local_directory(out), Selection(Path(selection)), [*jobs]
+    root, chosen, jobs = local_directory(out), Selection(place(selection)), [*jobs]
     _check(jobs, swarm.device)
     with only_writer(root):
         spec = _prepare(root, chosen, corpus, swarm, {job.run: job for job in jobs})

@@ -88,11 +88,11 @@ def _score(
     engine: Engine,
     policy: Policy,
 ) -> ScoreReport:
-    report, shards = ScoreReport(root.name), source.corpus.shards
     fitted_on: str | None = None
     ready: Any = scorer
     if isinstance(scorer, Recipe) and (scorer.is_fitted or engine.piece_bytes is None):
         ready = scorer.make()
+    report, shards = ScoreReport(root.name), source.corpus.shards
     if not isinstance(ready, Scorer | Recipe):
         plain = Texts(source.corpus, source.chunk_rows)
         ready, shards = fit(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..credentials import redacted
 from ..places import parquet
 from ..tables import ScoreStore
 from .measuring import BACKEND_ERROR
@@ -75,7 +76,7 @@ class ScoreReport:
     def add(self, counted: Counted) -> None:
         """Count one shard."""
         if counted.failed is not None:
-            self.failed[counted.shard] = counted.failed
+            self.failed[counted.shard] = redacted(counted.failed)
             return
         self.shards.append(counted.shard)
         self.documents += counted.documents

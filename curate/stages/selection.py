@@ -147,14 +147,12 @@ class Ascending:
 
     def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
         self._batches = batches
-        self._left = next(batches, None)
+        self._left: pa.RecordBatch | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether nothing is left."""
-        while self._left is not None and not len(self._left):
-            self._left = next(self._batches, None)
-        return self._left is None
+        return self._next() is None
 
     def below(self, stop: int) -> list[pa.RecordBatch]:
         """What is left of the rows before ``stop``."""
@@ -166,12 +164,20 @@ class Ascending:
             pass
 
     def _below(self, stop: int) -> Iterator[pa.RecordBatch]:
-        while not self.is_over:
-            n = int(np.searchsorted(self._left["row"].to_numpy(), stop))
+        while (left := self._next()) is not None:
+            n = int(np.searchsorted(left["row"].to_numpy(), stop))
             if not n:
                 return
-            part, self._left = self._left.slice(0, n), self._left.slice(n)
-            yield part
+            self._left = left.slice(n)
+            yield left.slice(0, n)
+
+    def _next(self) -> pa.RecordBatch | None:
+        """The next batch that holds a row."""
+        while self._left is None or not len(self._left):
+            self._left = next(self._batches, None)
+            if self._left is None:
+                return None
+        return self._left
 
 
 def column_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

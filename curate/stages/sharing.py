@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_ROOM = 4_000_000
+_ROOM = 1_000_000
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: multiplying spreads keys that count up over all numbers."""
 
@@ -15,7 +15,7 @@ class SharedKeys:
 
     Exact while there are few documents; of more, those are looked at whose key has a hash below a
     limit, which is halved as often as needed. Memory: 8 bytes for each of ``room``, and as much to
-    sort them.
+    put them together.
 
     Args:
         room: keys to hold.
@@ -54,5 +54,8 @@ class SharedKeys:
     def count(self) -> tuple[int, bool]:
         """(documents that share a key, whether that is exact and not an estimate)."""
         hashes = self._below(np.concatenate([np.empty(0, np.uint64), *self._parts]))
-        _, counts = np.unique(hashes, return_counts=True)
-        return int(counts[counts > 1].sum()) << self._halvings, not self._halvings
+        self._parts = [hashes]
+        hashes.sort()
+        same = np.concatenate([[False], hashes[1:] == hashes[:-1], [False]])
+        n_shared = np.count_nonzero(same[1:] | same[:-1])
+        return int(n_shared) << self._halvings, not self._halvings

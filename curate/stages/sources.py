@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Protocol, TypeVar
 
-import fsspec
-
 from ..corpus import Shard
 from ..engines import Engine
 from ..errors import BackendError, CorpusError, ShardError
@@ -72,14 +70,14 @@ class Piece:
 def pieces(shard: Shard, chunk_rows: int, n_bytes: int) -> list[Piece]:
     """A shard in pieces of about so many bytes of file, cut where its row groups are.
 
-    The last one goes to the end, and what has no row groups stays whole.
+    The last one goes to the end. What has no row groups stays whole, and so does an embedding
+    table, which has no format of its own.
 
     Raises:
         ShardError: the shard cannot be read.
     """
-    fs, path = fsspec.core.url_to_fs(shard.url)
-    n_pieces = -(-int(fs.size(path) or 0) // n_bytes)
-    rows = row_counts(shard) if n_pieces > 1 else None
+    n_pieces = -(-shard.size // n_bytes)
+    rows = row_counts(shard) if n_pieces > 1 and shard.suffix else None
     if not rows:
         return [Piece(shard)]
     ends = [*accumulate(rows)]

@@ -1,110 +1,238 @@
-"""Rows put in their shuffled place on disk, in memory bounded by one output shard."""
+"""Copies of documents on their way to their place: sorted runs in files, one for some shards.
+
+    OUT/.spool/00000007.arrow   record batches, each of one bucket of places, run after run
+    OUT/.spool/00000007.npy     the bucket of each batch; written last
+
+Memory: O(one run), whatever the shards hold.
+"""
 
 from __future__ import annotations
 
-import json
-import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import zstandard
 
+from .. import interrupts
+from ..corpus import Corpus, Shard
+from ..errors import ConfigError
 from ..files import whole
+from ..places import is_remote
+from ..readers import Batch, read
+from ..tables import ScoreStore
+from .allocation import Allocation, Copies
+from .documents import IntArray, Names
+from .selection import Ascending, column_batches
+from .sources import Piece, pieces
+from .tally import bucket
 
-_BUFFER = 64 * 2**20
-_RANK = "__rank"
-
-
-class Spool:
-    """Takes rows in any order, gives back shards of even size in the order of ranks.
-
-    Args:
-        directory: for what waits; removed at the end.
-        n_rows: how many rows will come; their ranks are 0 to n_rows - 1.
-        n_shards: how many shards; sizes differ by one row at most.
-    """
-
-    def __init__(self, directory: Path, n_rows: int, n_shards: int) -> None:
-        self._directory, self._n_rows = directory, n_rows
-        self._n_shards = min(n_shards, n_rows)
-        self._waiting: dict[int, list[dict[str, Any]]] = {}
-        self._bytes = self._n_parts = 0
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    def add(self, rank: int, row: dict[str, Any]) -> None:
-        """Take one row."""
-        shard = rank * self._n_shards // self._n_rows
-        self._waiting.setdefault(shard, []).append({_RANK: rank, **row})
-        self._bytes += len(row["text"])
-        if self._bytes > _BUFFER:
-            self._flush()
-
-    def write(self, out: Path, form: str) -> list[tuple[Path, int]]:
-        """Write every shard; returns (path, rows) of each."""
-        self._flush()
-        files = []
-        for shard in range(self._n_shards):
-            parts = sorted((self._directory / f"{shard:05d}").glob("*.parquet"))
-            table = pa.concat_tables([pq.read_table(p, partitioning=None) for p in parts])
-            table = table.take(pc.sort_indices(table[_RANK])).drop_columns([_RANK])
-            name = f"train-{shard:05d}-of-{self._n_shards:05d}.{form}"
-            with whole(out / name) as temporary:
-                _WRITERS[form](table, temporary)
-            files.append((out / name, table.num_rows))
-        return files
-
-    def _flush(self) -> None:
-        for shard, rows in self._waiting.items():
-            part = self._directory / f"{shard:05d}" / f"{self._n_parts:08d}.parquet"
-            part.parent.mkdir(exist_ok=True)
-            pq.write_table(pa.Table.from_pylist(rows, schema=_schema(rows[0])), part)
-        self._n_parts += 1
-        self._waiting, self._bytes = {}, 0
-
-
+PLACE = "__place"
+_CHUNK = 1024
+_RUN, _SLICE = 64 * 2**20, 128 * 2**10
+"""Most bytes of a run, and of what one bucket has in it, about."""
+_FILE = 256 * 2**20
+"""Bytes of the copies in one file, about; of a shard in one piece."""
 _TYPES = {
-    _RANK: pa.int64(),
-    "row": pa.int64(),
-    "key": pa.uint64(),
-    "epoch": pa.int32(),
     "id": pa.string(),
     "text": pa.large_string(),
     "domain": pa.string(),
     "shard": pa.string(),
+    "row": pa.int64(),
+    "key": pa.uint64(),
+    "epoch": pa.int32(),
+    "inclusion": pa.float64(),
 }
 
 
-def _schema(row: dict[str, Any]) -> pa.Schema:
-    """Columns in the order of a row; what is not named is a score."""
-    return pa.schema([(name, _TYPES.get(name, pa.float64())) for name in row])
+def schema(scores: Sequence[str]) -> pa.Schema:
+    """Of a dataset with these scores."""
+    return pa.schema([*_TYPES.items(), *((name, pa.float64()) for name in scores)])
 
 
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="zstd")
+def jobs(shards: Sequence[tuple[Shard, int]]) -> list[tuple[int, list[Piece]]]:
+    """What goes into one file each: small shards together, large ones in pieces.
+
+    Args:
+        shards: with the bytes of their copies, in their order; those without are left out.
+    """
+    made: list[list[Piece]] = []
+    room = 0
+    for shard, n_bytes in shards:
+        if n_bytes >= _FILE:
+            made += [[piece] for piece in pieces(shard, _CHUNK, _FILE)]
+            room = 0
+        elif n_bytes:
+            if n_bytes > room:
+                made.append([])
+                room = _FILE
+            made[-1].append(Piece(shard))
+            room -= n_bytes
+    return list(enumerate(made))
 
 
-def _write_jsonl_zst(table: pa.Table, path: Path) -> None:
-    compressor = zstandard.ZstdCompressor(level=3)
-    with path.open("wb") as raw, compressor.stream_writer(raw) as stream:
-        for batch in table.to_batches(max_chunksize=1024):
-            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist())
-            stream.write("".join(lines).encode())
+@dataclass(frozen=True)
+class Spool:
+    """Writes the copies of some shards, and reads those of some buckets.
+
+    Attributes:
+        directory: of the files.
+        corpus: of the shards.
+        allocation: says how often each document comes, and where.
+        stores: each becomes a column.
+        n_buckets: equal parts of the places.
+    """
+
+    directory: Path
+    corpus: Corpus
+    allocation: Allocation
+    stores: Sequence[ScoreStore]
+    n_buckets: int
+
+    def __call__(self, job: tuple[int, Sequence[Piece]]) -> int:
+        """Write one file, unless it is there; returns its number.
+
+        Raises:
+            ConfigError: score tables of other documents.
+            ShardError: a shard cannot be read.
+        """
+        number, pieces_ = job
+        index = self._path(number, "npy")
+        if not index.exists():
+            with whole(self._path(number, "arrow")) as temporary:
+                buckets = self._write(pieces_, temporary)
+            with whole(index) as temporary, temporary.open("wb") as stream:
+                np.save(stream, buckets)
+        return number
+
+    def buckets(self, number: int) -> IntArray:
+        """The bucket of each batch of a file."""
+        with self._path(number, "npy").open("rb") as stream:
+            return np.asarray(np.load(stream, allow_pickle=False))
+
+    def batches(self, number: int, at: IntArray) -> Iterator[pa.RecordBatch]:
+        """Some batches of a file, which is read no further than that."""
+        path: Any = self._path(number, "arrow")
+        opened = path.open("rb") if is_remote(path) else pa.OSFile(str(path), "rb")
+        with opened as stream:
+            file = pa.ipc.open_file(stream)
+            for i in at.tolist():
+                yield file.get_batch(i)
+
+    def _path(self, number: int, suffix: str) -> Path:
+        return self.directory / f"{number:08d}.{suffix}"
+
+    def _write(self, pieces_: Sequence[Piece], path: Path) -> IntArray:
+        fields = schema([store.name for store in self.stores]).append(pa.field(PLACE, pa.float64()))
+        buckets: list[IntArray] = []
+        run: list[pa.RecordBatch] = []
+        held, most = 0, min(_RUN, _SLICE * self.n_buckets)
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, fields) as writer:
+            for piece in pieces_:
+                for batch in self._batches(piece, fields):
+                    run.append(batch)
+                    held += batch.nbytes
+                    if held >= most:
+                        buckets.append(self._flush(run, writer))
+                        held = 0
+            if run:
+                buckets.append(self._flush(run, writer))
+        return np.concatenate([np.empty(0, np.int64), *buckets])
+
+    def _flush(self, run: list[pa.RecordBatch], writer: Any) -> IntArray:
+        """Write a run, sorted by bucket; copies of one bucket stay in their order."""
+        batch = pa.concat_batches(run) if len(run) > 1 else run[0]
+        run.clear()
+        of = bucket(batch[PLACE].to_numpy(), self.n_buckets)
+        order = np.argsort(of, kind="stable")
+        batch = batch.take(pa.array(order))
+        found, starts = np.unique(of[order], return_index=True)
+        for start, stop in zip(starts, [*starts[1:], len(batch)], strict=True):
+            writer.write_batch(batch.slice(start, stop - start))
+        return found
+
+    def _batches(self, piece: Piece, fields: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """The copies of a piece in the order of rows and epochs, with all their columns."""
+        shard, names = piece.shard, Names(self.allocation.domains)
+        first = piece.first * _CHUNK
+        columns = ["row", "key", "domain", "inclusion"]
+        kept = Ascending(self.allocation.selection.batches(shard.name, columns))
+        scores = [Scores(store, shard.name) for store in self.stores]
+        for feed in (kept, *(one.feed for one in scores)):
+            feed.skip(first)
+        for batch in read(shard, self.corpus, _CHUNK, piece.first, piece.n_chunks):
+            interrupts.check()
+            own = [one.of(batch) for one in scores]
+            for part in kept.below(int(batch.rows[-1]) + 1):
+                copies = self.allocation.copies(part, names)
+                for some in _bounded(copies, batch):
+                    arrays = _columns(shard, batch, some, own)
+                    yield pa.RecordBatch.from_arrays(arrays, schema=fields)
+            if kept.is_over:
+                return
 
 
-_WRITERS = {"parquet": _write_parquet, "jsonl.zst": _write_jsonl_zst}
+class Scores:
+    """The scores of one shard, beside its documents.
+
+    Args:
+        store: their tables.
+        shard: its name.
+
+    Raises:
+        ConfigError: there is no table of it.
+    """
+
+    def __init__(self, store: ScoreStore, shard: str) -> None:
+        self._path, self._shard = store.table_path(shard), shard
+        if not self._path.exists():
+            raise ConfigError(f"{store.root} has no table of shard {shard}. Score it there too.")
+        self.feed = Ascending(column_batches(self._path, ["row", "score"]))
+
+    def of(self, batch: Batch) -> pa.Array:
+        """Those of the next documents."""
+        parts = self.feed.below(int(batch.rows[-1]) + 1)
+        rows = [part["row"].to_numpy() for part in parts]
+        if not np.array_equal(np.concatenate([batch.rows[:0], *rows]), batch.rows):
+            raise ConfigError(
+                f"{self._path} describes other documents than {self._shard} holds, near row "
+                f"{batch.rows[0]}. Score the shard there anew."
+            )
+        return pa.concat_arrays([part["score"] for part in parts])
+
+
+def _bounded(copies: Copies, batch: Batch) -> Iterator[Copies]:
+    """Copies, so many at a time that their texts fit a run: a document may come many times."""
+    local = copies.row - int(batch.rows[0])
+    of = np.cumsum(batch.n_bytes.astype(np.int64)[local]) // _RUN
+    starts = [*np.unique(of, return_index=True)[1].tolist(), len(copies)]
+    for start, stop in pairwise(starts):
+        yield copies[start:stop]
+
+
+def _columns(
+    shard: Shard, batch: Batch, copies: Copies, scores: Sequence[pa.Array]
+) -> list[pa.Array]:
+    """In the order of `schema`, and the places."""
+    at = copies.row - int(batch.rows[0])
+    same = len(at) == len(batch) and bool((at == np.arange(len(at))).all())
+
+    def taken(array: pa.Array) -> pa.Array:
+        return array if same else array.take(pa.array(at))
+
+    text = batch.text.fill_null("") if batch.text.null_count else batch.text
+    return [
+        taken(pa.array(batch.ids, pa.string())),
+        taken(text),
+        taken(pa.array(batch.domains, pa.string())),
+        pa.repeat(pa.scalar(shard.name, pa.string()), len(at)),
+        pa.array(copies.row),
+        pa.array(copies.key),
+        pa.array(copies.epoch, pa.int32()),
+        pa.array(copies.inclusion),
+        *map(taken, scores),
+        pa.array(copies.place),
+    ]

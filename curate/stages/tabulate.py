@@ -184,7 +184,6 @@ class _Tabulator(Generic[Chunk]):
         except ShardError as error:
             yield _Step(piece, failed=str(error))
 
-    @interrupts.finishing()
     def _write(
         self, measure: Measure[Chunk], piece: Piece, steps: Iterator[_Step[Chunk]]
     ) -> Counted | None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..corpus import Corpus, Shard
 from ..raters import OTHER_RATER, RaterShare
@@ -47,7 +49,7 @@ class Texts:
             n_bytes=np.empty(0, np.int32),
             groups=None if self.corpus.group_column is None else keys,
             ids=[],
-            texts=[],
+            text=pa.nulls(0, pa.large_string()),
         )
 
 
@@ -57,11 +59,11 @@ def readable(batch: Batch) -> list[str]:
 
 
 def _shared(batch: Batch, rater: RaterShare) -> Batch:
-    """The batch with an empty text and a reason where a document falls to another rater."""
-    drop = ~rater.mine(batch.keys)
-    texts = ["" if d else text for text, d in zip(batch.texts, drop, strict=True)]
+    """The batch with a reason in place of a text where a document falls to another rater."""
+    mine = rater.mine(batch.keys)
     reasons = [
-        OTHER_RATER if d and why is None else why
-        for why, d in zip(batch.reasons, drop, strict=True)
+        why if m or why is not None else OTHER_RATER
+        for why, m in zip(batch.reasons, mine, strict=True)
     ]
-    return replace(batch, texts=texts, reasons=reasons)
+    text = pc.if_else(pa.array(mine), batch.text, pa.scalar(None, pa.large_string()))
+    return replace(batch, text=text, reasons=reasons)

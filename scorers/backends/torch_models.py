@@ -110,6 +110,7 @@ def load(
     """A model on its device, and its context in tokens.
 
     Raises:
+        OSError: no such model, or one whose weights are not safetensors.
         ValueError: no such device, or logits that are made in a way the head does not follow.
     """
     import torch
@@ -120,7 +121,10 @@ def load(
         raise ValueError(f"{name} is an encoder-decoder model: 'compile' is for causal ones.")
     kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     raw = kind.from_pretrained(
-        name, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
+        name,
+        dtype=getattr(torch, dtype),
+        trust_remote_code=trust_remote_code,
+        use_safetensors=True,
     )
     try:
         raw = raw.to(device).eval()

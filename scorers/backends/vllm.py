@@ -206,6 +206,7 @@ class VLLMBackend:
             "max_model_len": self.max_length + 1,
             "enable_prefix_caching": False,
             "use_tqdm_on_load": False,
+            "load_format": "safetensors",
             **self.engine_args,
             "hf_overrides": overrides,
         }

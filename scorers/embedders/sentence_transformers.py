@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -91,19 +92,31 @@ class SentenceTransformerEmbedder:
     @cached_property
     def _loaded(self) -> Any:
         _require()
+        _check_weights(Path(self.model))
         from sentence_transformers import SentenceTransformer
 
         model = SentenceTransformer(
             self.model,
             device=self.device,
             trust_remote_code=self.trust_remote_code,
-            model_kwargs={"dtype": self.dtype},
+            model_kwargs={"dtype": self.dtype, "use_safetensors": True},
         )
         if self.max_length is not None:
             model.max_seq_length = self.max_length
         if hasattr(model.tokenizer, "split_special_tokens"):
             model.tokenizer.split_special_tokens = True
         return model
+
+
+def _check_weights(model: Path) -> None:
+    """Refuse weights of a layer that are not safetensors: they would have to be unpickled.
+
+    Raises:
+        ValueError: the directory of a model holds some.
+    """
+    for path in sorted(model.rglob("pytorch_model*.bin")):
+        if not any(path.parent.glob("*.safetensors")):
+            raise ValueError(f"{path}: weights are read from safetensors alone. Convert them.")
 
 
 def _require() -> None:

@@ -128,6 +128,7 @@ class VLLMEmbedder:
             **defaults(),
             "enable_prefix_caching": False,
             "use_tqdm_on_load": False,
+            "load_format": "safetensors",
             **self.engine_args,
         }
         from vllm import LLM

@@ -18,7 +18,7 @@ from tests.unit.test_score import contents
 
 KILL_WHEN = [
     "scores/embeddings/*/*.parquet",
-    "scores/ask-llm/.parts/*/*/00000000.parquet",
+    "scores/ask-llm/*/0.jsonl.parquet",
     "scores/density/_config.json",
     "selection/*/*.parquet",
     "mix/proxies/stacks/plan.json",

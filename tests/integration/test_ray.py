@@ -20,6 +20,7 @@ from curate.engines import Local
 from curate.engines.ray import Ray
 from curate.errors import BackendError, ConfigError, ShardError
 from curate.registry import Recipe
+from curate.stages.build import BuildRequest, build
 from curate.stages.measuring import Policy
 from curate.stages.proxies import Swarm, run
 from curate.stages.score import score
@@ -64,11 +65,11 @@ def test_score_and_select_write_the_same_bytes(corpus: Corpus, engine: Ray, tmp_
     for name, where in (("local", None), ("ray", engine)):
         report = score(corpus, perplexity(), tmp_path / name, chunk_rows=64, engine=where)
         assert (report.documents, list(report.failed)) == (730, ["web/broken.parquet"])
-        prior = Recipe("token-prior", {"tokenizer": str(MODEL_PATH)})
-        score(corpus, prior, tmp_path / name, chunk_rows=64, engine=where)
         scores = tmp_path / name / "perplexity"
         request: dict[str, Any] = {"method": "random", "budget": "40%tok", "by_domain": True}
         select(scores, tmp_path / name / "sel", **request, engine=where)
+        dataset = BuildRequest(mixture={"web": 0.7, "code": 0.3}, tokens=9_000)
+        build(corpus, tmp_path / name / "sel", tmp_path / name / "data", dataset, engine=where)
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
 
 
@@ -158,7 +159,7 @@ def test_proxies_are_trained_to_the_same_bytes(engine: Ray, tmp_path: Path) -> N
         pq.write_table(pa.table({"text": texts}), root / domain / "a.parquet")
     corpus = Corpus(inputs=(str(root),))
     prior = Recipe("token-prior", {"tokenizer": str(MODEL_PATH)})
-    score(corpus, prior, tmp_path / "scores")
+    score(corpus, prior, tmp_path / "scores", engine=engine)
     select(tmp_path / "scores/token-prior", tmp_path / "sel", method="random", budget="80%")
     design = tmp_path / "design.csv"
     shares = "".join(f"{i},{i / 5},{1 - i / 5}\n" for i in range(6))

@@ -21,38 +21,14 @@ from curate.stages.build import BuildRequest, build
 from curate.stages.score import score
 from curate.stages.select import select
 from curate.tables import DATASET_COLUMNS
-from tests.conftest import WriteShard, some_text
+from tests.built import make, rows, selected
+from tests.conftest import WriteShard
 from tests.unit.test_score import Length
 
 
 @pytest.fixture
 def corpus(write_shard: WriteShard, tmp_path: Path) -> Corpus:
-    for domain, n in (("web", 120), ("code", 60), ("books", 20)):
-        for part in range(2):
-            rows = range(part * n, (part + 1) * n)
-            texts = [some_text(hash_ + len(domain) * 1000) for hash_ in rows]
-            write_shard(f"{domain}/{part}.jsonl", texts, id=[f"{domain}-{i}" for i in rows])
-    corpus = Corpus(inputs=(str(tmp_path / "corpus"),))
-    score(corpus, Length(), tmp_path / "scores")
-    select(
-        tmp_path / "scores/length", tmp_path / "sel", method="random", budget="80%", by_domain=True
-    )
-    return corpus
-
-
-def make(corpus: Corpus, tmp_path: Path, out: str = "out", **request: Any) -> dict[str, Any]:
-    wanted = {"mixture": {"web": 0.5, "code": 0.2, "books": 0.3}, "tokens": 4000, "shards": 3}
-    return build(
-        corpus,
-        tmp_path / "sel",
-        tmp_path / out,
-        BuildRequest(**{**wanted, **request}),
-        scores=[tmp_path / "scores/length"],
-    )
-
-
-def rows(path: Path) -> pa.Table:
-    return pa.concat_tables([pq.read_table(p) for p in sorted((path / "data").iterdir())])
+    return selected(write_shard, tmp_path)
 
 
 def test_shares_counts_and_text(corpus: Corpus, tmp_path: Path) -> None:
@@ -130,15 +106,6 @@ def test_datasets_reads_it(corpus: Corpus, tmp_path: Path) -> None:
     )
     assert loaded.num_rows == manifest["documents"]
     assert loaded[0]["text"] == rows(tmp_path / "out")["text"][0].as_py()
-
-
-def test_a_build_that_died_starts_over(corpus: Corpus, tmp_path: Path) -> None:
-    manifest = make(corpus, tmp_path)
-    (tmp_path / "died/data").mkdir(parents=True)
-    (tmp_path / "died/.spool/00000").mkdir(parents=True)
-    (tmp_path / "died/data/train-00000-of-00009.parquet").write_bytes(b"half")
-    assert make(corpus, tmp_path, "died") == manifest
-    assert len(list((tmp_path / "died/data").iterdir())) == 3
 
 
 @pytest.mark.parametrize(

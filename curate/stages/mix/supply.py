@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import mixing
 
 from ...errors import ConfigError, as_config_error
+from ...places import place
 from ..selection import Selection
 from .files import list_by_name, load_available, load_mixture, named
 
@@ -93,7 +94,7 @@ def read_prior(path: str | Path, domains: list[str]) -> FloatArray:
 
 
 def _selected(domains: list[str] | None, selection: str | Path) -> Supply:
-    chosen = Selection(Path(selection))
+    chosen = Selection(place(selection))
     if domains is not None and chosen.domains != domains:
         raise ConfigError(
             f"The law or the runs are about the domains {domains}; {selection} kept "

@@ -15,6 +15,7 @@ import mixing
 
 from ...errors import ConfigError, as_config_error
 from ...files import digest, read_json
+from ...places import place
 from .exporting import DIGITS
 from .files import StoredLaw, load_phases, load_schedule, named
 from .supply import Supply, read_prior
@@ -216,7 +217,7 @@ def jobs(trial: Trial, selection: str | Path, n_seeds: int) -> list[Job]:
     from ..proxies import KEPT, Job, over_all
     from ..selection import Selection
 
-    chosen = Selection(Path(selection))
+    chosen = Selection(place(selection))
     made: list[Job] = []
     for names, shares, phases in zip(
         trial.names, trial.mixtures.round(DIGITS), trial.schedules, strict=True

@@ -1,0 +1,127 @@
+"""The dataset's files, each read out of the spool in the order of places, bucket by bucket."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+import zstandard
+
+from .. import interrupts
+from ..files import whole
+from .documents import IntArray
+from .spool import PLACE, Spool, schema
+
+_LOAD = 32 * 2**20
+"""Bytes of copies that are sorted together, about; of text in a row group."""
+_PER_FILE = 4
+"""Fewest buckets to a file: those at its ends are read for its neighbours as well."""
+
+
+def n_buckets(expected_bytes: float, n_files: int) -> int:
+    """Into how many equal parts to cut places, so that each part fits into memory."""
+    return max(int(expected_bytes // _LOAD) + 1, _PER_FILE * n_files)
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """Writes files of even size: they differ by one row at most.
+
+    Memory: O(one bucket): about 32 MB of text, however large the dataset.
+
+    Attributes:
+        spool: holds the copies.
+        written: numbers of its files.
+        counts: copies of each bucket.
+        n_bytes: of all copies, about.
+        n_files: how many files.
+        form: "parquet" or "jsonl.zst".
+        out: directory.
+    """
+
+    spool: Spool
+    written: Sequence[int]
+    counts: IntArray
+    n_bytes: float
+    n_files: int
+    form: str
+    out: Path
+
+    def __call__(self, number: int) -> dict[str, Any]:
+        """Write a file, unless it is there; returns its name, rows and hash."""
+        n_rows = int(self.counts.sum())
+        start, stop = (-(-n_rows * i // self.n_files) for i in (number, number + 1))
+        path = self.out / f"train-{number:05d}-of-{self.n_files:05d}.{self.form}"
+        if not path.exists():
+            with whole(path) as temporary:
+                names = [store.name for store in self.spool.stores]
+                _WRITERS[self.form](self._rows(start, stop), schema(names), temporary)
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, xxhash.xxh3_128)
+        return {"name": path.name, "rows": stop - start, "xxh3": digest.hexdigest()}
+
+    def _rows(self, start: int, stop: int) -> Iterator[pa.RecordBatch]:
+        """The copies from one rank up to another, in their order."""
+        ends = np.cumsum(self.counts)
+        first, last = np.searchsorted(ends, [start, stop - 1], side="right").tolist()
+        there = {}
+        for number in self.written:
+            of = self.spool.buckets(number)
+            at = np.flatnonzero((of >= first) & (of <= last))
+            there[number] = at, of[at]
+        step = max(1, int(_LOAD * len(self.counts) / max(self.n_bytes, 1.0)))
+        for low in range(first, last + 1, step):
+            interrupts.check()
+            high = min(low + step, last + 1)
+            before = int(ends[low] - self.counts[low])
+            sorted_ = self._sorted(there, low, high, start - before, stop - before)
+            if sorted_ is not None:
+                yield sorted_
+
+    def _sorted(
+        self,
+        there: dict[int, tuple[IntArray, IntArray]],
+        low: int,
+        high: int,
+        start: int,
+        stop: int,
+    ) -> pa.RecordBatch | None:
+        """Of the copies in some buckets those from one rank among them up to another."""
+        held: list[pa.RecordBatch] = []
+        for number, (at, of) in there.items():
+            wanted = at[(of >= low) & (of < high)]
+            if len(wanted):
+                held += self.spool.batches(number, wanted)
+        if not held:
+            return None
+        batch = pa.concat_batches(held)
+        held.clear()
+        order = np.argsort(batch[PLACE].to_numpy(), kind="stable")[max(0, start) : stop]
+        return batch.drop_columns([PLACE]).take(pa.array(order))
+
+
+def _write_parquet(rows: Iterator[pa.RecordBatch], fields: pa.Schema, path: Path) -> None:
+    with pq.ParquetWriter(path, fields, compression="zstd") as writer:
+        for batch in rows:
+            writer.write_table(pa.Table.from_batches([batch]))
+
+
+def _write_jsonl_zst(rows: Iterator[pa.RecordBatch], _: pa.Schema, path: Path) -> None:
+    compressor = zstandard.ZstdCompressor(level=3)
+    with path.open("wb") as raw, compressor.stream_writer(raw) as stream:
+        for batch in rows:
+            for start in range(0, len(batch), 1024):
+                found = batch.slice(start, 1024).to_pylist()
+                lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in found)
+                stream.write("".join(lines).encode())
+
+
+_WRITERS = {"parquet": _write_parquet, "jsonl.zst": _write_jsonl_zst}
