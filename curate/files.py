@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -56,7 +57,10 @@ def whole(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # libraries that write do not say where
+        if str(error).endswith(" written"):  # how NumPy says that a disk is full
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        if error.errno is not None:
+            error.filename = error.filename or str(path)  # libraries that write do not say where
         raise
     finally:
         temporary.unlink(missing_ok=True)

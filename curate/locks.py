@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 import time
 import uuid
@@ -13,28 +14,31 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .errors import ConfigError
-from .places import is_remote
+from .interrupts import GO_ON
+from .places import is_remote, remove
 from .remote import patiently
 
 LEASE = 30.0
-"""Seconds after which a lock in an object store that nobody renewed is another's to take."""
+"""Seconds after which a lock in an object store that nobody renewed is that of a dead run."""
+_NAME = ".lock-"
 
 
 @contextmanager
 def only_writer(directory: Path) -> Iterator[None]:
     """Hold a directory against a second run.
 
-    On this machine the system lets go of it when a process dies. In an object store the holder
-    renews an object that only one run can create, every third of `LEASE`; who finds it unchanged
-    for a `LEASE` by a clock of its own takes it over, so no two machines' clocks are compared. In a
-    store without conditional writes two runs that start in the same instant may both believe to
-    be alone.
+    On this machine the system lets go of it when a process dies. In an object store each run puts
+    an object of its own there, renews it every third of `LEASE`, and refuses to go on if it then
+    sees another's. What nobody renewed for a `LEASE`, by a clock of whoever looks, is of a dead
+    run, so no two machines' clocks are compared. Of runs that start in the same instant at most one
+    goes on: the later one to put its object sees the earlier one's. That takes a store whose
+    listings tell of every object that is there, as those of S3, Google and Azure do.
 
     Raises:
         ConfigError: another run is writing there.
     """
     if is_remote(directory):
-        with _lease(directory / ".lock", directory):
+        with _lease(directory):
             yield
         return
     lock = FileLock(directory / ".lock")
@@ -55,20 +59,19 @@ def _refusal(directory: Path) -> ConfigError:
 
 
 @contextmanager
-def _lease(lock: Any, directory: Path) -> Iterator[None]:
-    mine = uuid.uuid4().hex
-    _acquire(lock, mine, directory)
+def _lease(directory: Path) -> Iterator[None]:
+    mine = directory / f"{_NAME}{uuid.uuid4().hex}"
+    _acquire(mine, directory)
     stop, lost = threading.Event(), threading.Event()
 
     def renew() -> None:
-        n = 0
         while not stop.wait(LEASE / 3):
-            n += 1
-            with suppress(OSError):  # a store that does not answer may do so before the lease ends
-                if not _read(lock).startswith(mine):
-                    return lost.set()
-                lock.fs.pipe_file(lock.path, f"{mine} {n}".encode())
-        return None
+            with suppress(OSError, ConfigError):  # the store may answer before the lease ends
+                if _read(mine) is None:
+                    lost.set()
+                    _thread.interrupt_main()
+                    return
+                _write(mine)
 
     thread = threading.Thread(target=renew, daemon=True)
     thread.start()
@@ -77,40 +80,47 @@ def _lease(lock: Any, directory: Path) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-        with suppress(OSError):
-            if _read(lock).startswith(mine):
-                lock.fs.rm_file(lock.path)
-    if lost.is_set():
-        raise ConfigError(
-            f"{directory}: this run was taken for dead, and another one writes there now. Wait for "
-            f"that one."
-        )
+        with suppress(OSError, ConfigError):
+            remove(mine)
+        if lost.is_set():
+            raise ConfigError(
+                f"{directory}: this run was taken for dead, and another one may write there now. "
+                f"Wait for that one, or {GO_ON[0].lower()}{GO_ON[1:]}"
+            )
 
 
-def _acquire(lock: Any, mine: str, directory: Path) -> None:
-    """Create the lock, or wait until nobody seems to hold the one that is there."""
-    before, since = None, time.monotonic()
-    while True:
-        try:
-            patiently(str(lock), lambda: lock.fs.pipe_file(lock.path, mine.encode(), mode="create"))
-        except FileExistsError:
-            pass
-        else:
-            return
-        now = _read(lock)
-        if before is not None and now not in (before, ""):
+def _acquire(mine: Path, directory: Path) -> None:
+    """Put an object there, unless somebody else is alive."""
+    before = {lock: _read(lock) for lock in _locks(directory)}
+    since = time.monotonic()
+    while before and time.monotonic() - since < LEASE:
+        time.sleep(min(1.0, LEASE / 20))
+        now = {lock: _read(lock) for lock in _locks(directory)}
+        if any(token is not None and before.get(lock) != token for lock, token in now.items()):
             raise _refusal(directory)
-        before = before or now
-        if time.monotonic() - since > LEASE:
-            with suppress(FileNotFoundError):
-                lock.fs.rm_file(lock.path)
-        else:
-            time.sleep(min(1.0, LEASE / 20))
+        before = now
+    _write(mine)
+    if {*_locks(directory)} - {mine, *before}:
+        remove(mine)
+        raise _refusal(directory)
+    for dead in before:
+        remove(dead)
 
 
-def _read(lock: Any) -> str:
-    """What the lock holds; nothing where it is gone."""
+def _locks(directory: Path) -> list[Path]:
+    there: Any = directory
+    paths = patiently(str(directory), lambda: there.fs.glob(f"{there.path.rstrip('/')}/{_NAME}*"))
+    return [directory / path.rpartition("/")[2] for path in paths]
+
+
+def _write(lock: Any) -> None:
+    """Something new each time, so that who looks sees a change."""
+    patiently(str(lock), lambda: lock.fs.pipe_file(lock.path, uuid.uuid4().hex.encode()))
+
+
+def _read(lock: Any) -> bytes | None:
+    """What a lock holds; None where it is gone."""
     try:
-        return bytes(patiently(str(lock), lambda: lock.fs.cat_file(lock.path))).decode()
+        return bytes(patiently(str(lock), lambda: lock.fs.cat_file(lock.path)))
     except FileNotFoundError:
-        return ""
+        return None

@@ -28,7 +28,8 @@ def place(given: str | Path) -> Path:
     from upath import UPath
 
     try:
-        return cast("Path", UPath(given))
+        # Other processes write there, too: what is there is never told from memory.
+        return cast("Path", UPath(given, use_listings_cache=False))
     except (ImportError, ValueError) as error:
         raise ConfigError(f"{given}: {error} (pip install it, or check the URL).") from error
 

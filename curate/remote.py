@@ -20,7 +20,9 @@ from .credentials import redacted
 from .errors import ConfigError
 
 Result = TypeVar("Result")
-_TRIES = 6
+_TRIES = 3
+"""Of ours; libraries of stores try several times each."""
+_LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "httpx", "requests")
 _FIRST_PAUSE = 0.2
 _MOST_AHEAD = 8 * 2**20
 _REFUSALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError")
@@ -67,6 +69,8 @@ def patiently(about: str, work: Callable[[], Result]) -> Result:
         except (ConfigError, FileNotFoundError, FileExistsError):
             raise
         except Exception as error:
+            if not isinstance(error, OSError | EOFError | TimeoutError) and not _of_a_store(error):
+                raise
             if not left:
                 said = redacted(f"{type(error).__name__}: {error}")
                 raise OSError(f"{redacted(about)}: failed {_TRIES} times ({said})") from None
@@ -75,12 +79,22 @@ def patiently(about: str, work: Callable[[], Result]) -> Result:
     raise AssertionError
 
 
+def _of_a_store(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in _LIBRARIES
+
+
+def store_of(url: str) -> tuple[Any, str]:
+    """The store that a URL names, and the path in it. What is there is never told from memory."""
+    fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    return fs, str(path)
+
+
 def content_id(url: str) -> str:
     """``<bytes>:<what the store says of the content>``, so that nothing is read for it.
 
     That is an entity tag, or a checksum. Where the store says nothing, the content is hashed.
     """
-    fs, path = fsspec.core.url_to_fs(url)
+    fs, path = store_of(url)
     told = patiently(url, lambda: fs.info(path))
     for name in ("ETag", "etag", "md5Hash", "sha256", "blob_id", "crc32c"):
         if told.get(name):
@@ -114,7 +128,7 @@ class Ranges(io.RawIOBase):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._url, (self._fs, self._path) = url, fsspec.core.url_to_fs(url)
+        self._url, (self._fs, self._path) = url, store_of(url)
         self._size = int(patiently(url, lambda: self._fs.info(self._path))["size"])
         self._at = self._ahead = 0
         self._start, self._held = 0, b""

@@ -86,7 +86,10 @@ class Shard:
         if not self.is_local:
             from .remote import content_id
 
-            return str(content_id(self.url))
+            try:
+                return content_id(self.url)
+            except OSError as error:
+                raise ShardError(f"{self.url}: cannot be read: {error}") from error
         digest, size = xxhash.xxh3_128(), 0
         with self.open() as stream:
             try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -171,18 +174,44 @@ def test_lines_are_read_ahead(faults: Faults) -> None:
 
 def test_one_writer(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "LEASE", 0.6)
-    where = place(f"s3://{BUCKET}/out")
+    where, fs = place(f"s3://{BUCKET}/out"), fsspec.filesystem("s3", use_listings_cache=False)
     with (
         only_writer(where),
         pytest.raises(ConfigError, match="another run is writing there"),
         only_writer(where),
     ):
         raise AssertionError
-    fs = fsspec.filesystem("s3")
-    assert not fs.exists(f"{BUCKET}/out/.lock")
-    fs.pipe_file(f"{BUCKET}/out/.lock", b"a run that died")
+    assert fs.glob(f"{BUCKET}/out/.lock*") == []
+    fs.pipe_file(f"{BUCKET}/out/.lock-died", b"once")
     with only_writer(where):
-        assert fs.cat_file(f"{BUCKET}/out/.lock") != b"a run that died"
+        (lock,) = fs.glob(f"{BUCKET}/out/.lock*")
+        assert not lock.endswith("died")
+
+
+def test_of_many_that_find_a_dead_run_one_goes_on(
+    faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "LEASE", 0.6)
+    where, fs = place(f"s3://{BUCKET}/out"), fsspec.filesystem("s3", use_listings_cache=False)
+    faults.latency = 0.002
+    for _ in range(3):
+        fs.pipe_file(f"{BUCKET}/out/.lock-died", b"once")
+        inside, most = [0], [0]
+
+        def take(inside: list[int] = inside, most: list[int] = most) -> None:
+            with suppress(ConfigError), only_writer(where):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                time.sleep(0.3)
+                inside[0] -= 1
+
+        takers = [threading.Thread(target=take) for _ in range(3)]
+        for taker in takers:
+            taker.start()
+        for taker in takers:
+            taker.join()
+        assert most[0] <= 1
+        assert fs.glob(f"{BUCKET}/out/.lock*") in ([], [f"{BUCKET}/out/.lock-died"])
 
 
 def test_no_upload_is_left_half_done(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
