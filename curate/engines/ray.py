@@ -159,10 +159,15 @@ def _connected(address: str | None) -> Any:
             quiet["include_dashboard"] = False
         try:
             ray.init(address=address or "local", **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except Exception as error:  # Ray raises plain ones where a node is slow to start
+            what = (
+                "Ray could not be started on this machine"
+                if address is None
+                else f"There is no Ray cluster at {address!r}"
+            )
             raise ConfigError(
-                f"There is no Ray cluster at {address!r}: {error} Start one with `ray start "
-                f"--head`, or leave --ray-address out to run on this machine."
+                f"{what}: {error} Start one with `ray start --head` and give --ray-address auto, "
+                f"or run the same command again; with --engine local it goes on as well."
             ) from error
         interrupts.take()
         logging.getLogger("ray.data").setLevel(logging.ERROR)
