@@ -70,10 +70,12 @@ def refused(job: Job, stage: Stage) -> Outcome:
     out.parent.mkdir(parents=True, exist_ok=True)
     first = Run(stage.to(out), out.parent / f"{stage.name}-first.log", stage.world)
     while first.wait(0.0) is None and not any(out.rglob(".lock")):
-        time.sleep(0.005)
+        time.sleep(0.001)
+    first.send(signal.SIGSTOP)  # or it might be done before the second has begun
     second = Run(stage.to(out), out.parent / f"{stage.name}-second.log", stage.world)
     outcome.expect(second.wait() == 2, f"the second was not refused: {second.printed[-200:]}")
     outcome.expect("another run is writing there" in second.printed, "it does not say why")
+    first.send(signal.SIGCONT)
     outcome.expect(first.wait() == 0, f"the first failed: {first.printed[-200:]}")
     job.judge(outcome, stage.name, out)
     return outcome

@@ -97,7 +97,7 @@ def no_ray() -> str:
 
 
 def killed_on_ray(job: Job, stage: Stage, which: str) -> Outcome:
-    """Kill a process of Ray while it works for a stage: any, or the actor with the model."""
+    """Kill a process of Ray while it works for a stage: of a task, or the actor with the model."""
     outcome = Outcome(f"a worker of Ray killed ({which})")
     out = job.room / "ray" / which
     out.mkdir(parents=True)
@@ -107,10 +107,9 @@ def killed_on_ray(job: Job, stage: Stage, which: str) -> Outcome:
     n_killed = 0
     while run.poll() is None:
         if not n_killed:
-            wanted = "MapWorker" if which == "actor" else ""
             for pid in _ray_workers(run.pid):
-                title = _read(pid, "cmdline")
-                if "::" in title and "IDLE" not in title and wanted in title:
+                title = _read(pid, "cmdline")  # Ray's own agents have such titles, too
+                if "Map(" in title and ("MapWorker" in title) == (which == "actor"):
                     os.kill(pid, signal.SIGKILL)
                     n_killed += 1
                     break
