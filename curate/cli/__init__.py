@@ -24,6 +24,7 @@ VERBS = {
     "build": "Write the dataset.",
     "run": "Do all of it, from one pipeline file.",
     "inspect": "Say what a directory holds.",
+    "report": "Show all of it on one page.",
     "demo": "Make a corpus from this Python installation.",
 }
 

@@ -176,6 +176,11 @@ def takes_corpus(command: Command) -> Command:
     return _reads_corpus(command, tables=False, needed=True, by_option=True)
 
 
+def may_take_corpus(command: Command) -> Command:
+    """`takes_corpus`, where it may be left out; ``corpus`` is then None."""
+    return _reads_corpus(command, tables=False, needed=False, by_option=True)
+
+
 def tabulates_corpus(command: Command) -> Command:
     """`reads_corpus`, with the option that gives tables a column of groups."""
     return _reads_corpus(command, tables=True, needed=True)
