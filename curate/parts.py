@@ -22,11 +22,10 @@ import pyarrow.parquet as pq
 from .corpus import Shard
 from .files import versions, whole
 from .places import parquet, read_parquet, remove
-from .schema import layout
+from .schema import NAMES, layout
 from .tables import METADATA, PARTS, ScoreStore, table_metadata
 
 _GROUP_ROWS, _GROUP_BYTES = 131_072, 64 * 2**20
-_NAMES = ("domain", "reason")
 
 
 class Parts:
@@ -143,7 +142,7 @@ def _group_rows(chunk: pa.Table) -> int:
 def _plain(table: pa.Table) -> pa.Table:
     """Names as text, as dictionaries of several chunks would differ, and lists as they are made."""
     for at, (name, kind) in enumerate(zip(table.column_names, table.schema.types, strict=True)):
-        if name in _NAMES:
+        if name in NAMES:
             table = table.set_column(at, name, table[name].cast(pa.string()))
         elif pa.types.is_fixed_size_list(kind):
             made = pa.list_(kind.value_type, kind.list_size)
@@ -154,7 +153,7 @@ def _plain(table: pa.Table) -> pa.Table:
 def _named(table: pa.Table) -> pa.Table:
     """Names as a dictionary of those that occur, in the order they do."""
     table = table.combine_chunks()
-    for name in _NAMES:
+    for name in NAMES:
         at = table.column_names.index(name)
         table = table.set_column(at, name, table[name].dictionary_encode())
     return table

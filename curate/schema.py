@@ -12,6 +12,8 @@ from .readers import Rows
 
 SCORE, EMBEDDING = "score", "embedding"
 """What a table holds of a document: the column of that name."""
+NAMES = ("domain", "reason")
+"""Columns of which many documents have one value."""
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -51,8 +53,12 @@ def table_of(
 
 
 def layout(table: pa.Table) -> dict[str, Any]:
-    """How Parquet is to write vectors: bytes of one place together, and no slow dictionary."""
+    """How Parquet is to write columns.
+
+    Dictionaries for names alone, as those of numbers that are all different cost memory and time;
+    of vectors the bytes of one place together.
+    """
+    names = {"use_dictionary": [name for name in NAMES if name in table.column_names]}
     if EMBEDDING not in table.column_names:
-        return {}
-    others = [name for name in table.column_names if name != EMBEDDING]
-    return {"use_dictionary": others, "use_byte_stream_split": [f"{EMBEDDING}.list.element"]}
+        return names
+    return {**names, "use_byte_stream_split": [f"{EMBEDDING}.list.element"]}

@@ -40,6 +40,7 @@ def parquet_parts(wanted: Wanted) -> Iterator[Part]:
                 batch_size=_rows_at_once(peek, number, columns, wanted),
                 row_groups=[number],
                 columns=columns.names,
+                use_threads=False,
             )
             n_rows = 0
             for batch in batches:
@@ -47,6 +48,7 @@ def parquet_parts(wanted: Wanted) -> Iterator[Part]:
                 n_rows += len(batch)
             if n_rows != group.num_rows:
                 raise EOFError(f"row group {number} has {n_rows} of its {group.num_rows} rows")
+            pa.default_memory_pool().release_unused()
 
 
 def arrow_parts(wanted: Wanted) -> Iterator[Part]:

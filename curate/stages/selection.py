@@ -21,7 +21,7 @@ from ..tables import table_path
 from .select import MANIFEST, SHARD_FINGERPRINT
 
 _CHUNK = 1024
-_BATCH = 65_536
+_BATCH = 16_384
 """Kept documents whose numbers are read together."""
 
 

@@ -22,6 +22,8 @@ from .spool import PLACE, Spool, schema
 
 _LOAD = 32 * 2**20
 """Bytes of copies that are sorted together, about; of text in a row group."""
+_NAMES = ["domain", "shard"]
+"""Columns with dictionaries: of others most values are all different."""
 _PER_FILE = 4
 """Fewest buckets to a file: those at its ends are read for its neighbours as well."""
 
@@ -85,6 +87,7 @@ class Shuffled:
             sorted_ = self._sorted(there, low, high, start - before, stop - before)
             if sorted_ is not None:
                 yield sorted_
+            pa.default_memory_pool().release_unused()
 
     def _sorted(
         self,
@@ -109,9 +112,9 @@ class Shuffled:
 
 
 def _write_parquet(rows: Iterator[pa.RecordBatch], fields: pa.Schema, path: Path) -> None:
-    with pq.ParquetWriter(path, fields, compression="zstd") as writer:
+    with pq.ParquetWriter(path, fields, compression="zstd", use_dictionary=_NAMES) as writer:
         for batch in rows:
-            writer.write_table(pa.Table.from_batches([batch]))
+            writer.write_batch(batch)
 
 
 def _write_jsonl_zst(rows: Iterator[pa.RecordBatch], _: pa.Schema, path: Path) -> None:

@@ -148,10 +148,9 @@ class Spool:
         run.clear()
         of = bucket(batch[PLACE].to_numpy(), self.n_buckets)
         order = np.argsort(of, kind="stable")
-        batch = batch.take(pa.array(order))
         found, starts = np.unique(of[order], return_index=True)
         for start, stop in zip(starts, [*starts[1:], len(batch)], strict=True):
-            writer.write_batch(batch.slice(start, stop - start))
+            writer.write_batch(batch.take(pa.array(order[start:stop])))
         return found
 
     def _batches(self, piece: Piece, fields: pa.Schema) -> Iterator[pa.RecordBatch]:

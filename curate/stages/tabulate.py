@@ -30,7 +30,7 @@ from .sources import Chunk, Piece, Progress, Source, pieces, says_where
 
 Work = Callable[[], pa.Table]
 Measure = Callable[[Chunk], Work]
-_SECONDS, _BYTES = 5.0, 64 * 2**20
+_SECONDS, _BYTES = 5.0, 8 * 2**20
 """A part is written when its chunks took so long, or are so large."""
 
 
