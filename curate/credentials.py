@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_SECRETS = re.compile(r"(?i)([?&](?:x-amz-|x-goog-|awsaccesskeyid|sig|token)[^=\s&]*=)[^&\s'\"]+")
+_SECRETS = re.compile(
+    r"(?i)([?&](?:x-amz-|x-goog-|awsaccesskeyid|sig|[a-z_-]*(?:token|key|password|secret))"
+    r"[^=\s&]*=)[^&\s'\"]+"
+)
 _USER = re.compile(r"(://)[^/@\s]+@")
 
 

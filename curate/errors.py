@@ -2,7 +2,7 @@
 
     CurateError                exit 1   something went wrong that the message explains
     ├── ConfigError            exit 2   the request contradicts itself, the files, an earlier run
-    ├── CorpusError            exit 1   the corpus cannot be read as asked
+    ├── CorpusError            exit 2   the corpus cannot be read as asked
     ├── ShardError             exit 3   one shard cannot be read; recorded, the other shards go on
     └── BackendError           exit 1   a model or a server does not do what it must
 
@@ -30,6 +30,8 @@ class ConfigError(CurateError):
 
 class CorpusError(CurateError):
     """The corpus cannot be read as asked."""
+
+    exit_code = 2
 
 
 class ShardError(CurateError):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import xxhash
+from filelock import FileLock, Timeout
 
 from .errors import ConfigError
 from .locks import only_writer
@@ -27,12 +29,14 @@ __all__ = [
     "only_writer",
     "output_directory",
     "read_json",
+    "read_record",
     "refuse_another",
     "versions",
     "whole",
     "write_json",
 ]
 
+_ROOM, _ALIVE = "curate-out-", ".alive"
 _VERSIONS = ("curate-lm", "numpy", "pyarrow", "torch", "transformers", "scikit-learn")
 
 
@@ -44,8 +48,8 @@ def whole(path: Path) -> Iterator[Path]:
     """
     if is_remote(path):
         remote: Any = path
-        with TemporaryDirectory(prefix="curate-") as room:
-            local = Path(room) / path.name
+        with _room() as room:
+            local = room / path.name
             yield local
             patiently(str(path), lambda: remote.fs.put_file(str(local), remote.path))
         return
@@ -64,6 +68,25 @@ def whole(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room() -> Iterator[Path]:
+    """A local directory for a while; those of processes that were killed are removed."""
+    _remove_left_rooms()
+    with TemporaryDirectory(prefix=_ROOM) as name, FileLock(Path(name) / _ALIVE):
+        yield Path(name)
+
+
+@cache
+def _remove_left_rooms() -> None:
+    """Once in a process. The system lets go of a lock when its process dies."""
+    for room in Path(gettempdir()).glob(f"{_ROOM}*"):
+        lock = FileLock(room / _ALIVE)
+        with suppress(Timeout, OSError):
+            if (room / _ALIVE).exists():
+                with lock.acquire(timeout=0):
+                    rmtree(room, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -89,6 +112,22 @@ def read_json(path: Path) -> Any:
         raise ConfigError(f"{path}: not JSON ({error}).") from error
 
 
+def read_record(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    """Read a JSON object that `write_json` wrote, with at least these keys.
+
+    Raises:
+        ConfigError: not there, or something else.
+    """
+    found = read_json(path)
+    absent = [key for key in keys if not isinstance(found, dict) or key not in found]
+    if absent:
+        raise ConfigError(
+            f"{path}: not what curate writes there: {absent[0]!r} is missing. Run the step that "
+            f"wrote it again, in another directory."
+        )
+    return dict(found)
+
+
 def digest(value: Any) -> str:
     """xxh3-128 of plain values, the same on every machine."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
@@ -108,6 +147,11 @@ def output_directory(out: str | Path) -> Path:
         ConfigError: a file of that name, or a store that cannot be reached.
     """
     path = place(out)
+    if str(out).startswith("hf://"):
+        raise ConfigError(
+            f"{out}: every file written there would be a commit. Give a directory or another "
+            f"store, and upload what comes of it."
+        )
     with refusals(str(out)):
         is_file = path.exists() and not path.is_dir()
     if is_file:

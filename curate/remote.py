@@ -38,9 +38,14 @@ def refusals(about: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, PermissionError) or type(error).__name__ in _REFUSALS:
+        if is_refusal(error):
             raise refusal(about, error) from None
         raise
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether an error says that access was refused."""
+    return isinstance(error, PermissionError) or type(error).__name__ in _REFUSALS
 
 
 def refusal(about: str, error: Exception) -> ConfigError:
@@ -69,7 +74,7 @@ def patiently(about: str, work: Callable[[], Result]) -> Result:
         except (ConfigError, FileNotFoundError, FileExistsError):
             raise
         except Exception as error:
-            if not isinstance(error, OSError | EOFError | TimeoutError) and not _of_a_store(error):
+            if not isinstance(error, OSError | EOFError | TimeoutError) and not of_a_store(error):
                 raise
             if not left:
                 said = redacted(f"{type(error).__name__}: {error}")
@@ -79,7 +84,8 @@ def patiently(about: str, work: Callable[[], Result]) -> Result:
     raise AssertionError
 
 
-def _of_a_store(error: Exception) -> bool:
+def of_a_store(error: BaseException) -> bool:
+    """Whether an error comes from the library of a store."""
     return type(error).__module__.partition(".")[0] in _LIBRARIES
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import fsspec
 import xxhash
 
+from .credentials import redacted
 from .errors import ConfigError, CorpusError, ShardError
-from .remote import refusal
+from .remote import is_refusal, refusal
 
 FORMATS = {
     ".parquet": "parquet",
@@ -111,15 +112,17 @@ def found_in(given: str) -> list[Shard]:
     base, paths, url_of = _listed(given)
     names = {path: posixpath.relpath(path, base) if base else path for path in paths}
     ours = {posixpath.dirname(p) + "/" for p in paths if posixpath.basename(p) in _OURS}
-    shards = []
+    shards, given_name = [], posixpath.basename(given)
     for path, name in sorted(names.items()):
-        suffix = next((s for s in sorted(FORMATS, key=len, reverse=True) if name.endswith(s)), None)
+        suffix = next(
+            (s for s in sorted(FORMATS, key=len, reverse=True) if name.lower().endswith(s)), None
+        )
         if suffix is None or any(path.startswith(directory) for directory in ours):
             continue
         parts = name.split("/")
         if ".." in parts:
             raise ConfigError(f"{given}: {name!r} lies outside {base!r}. Name its own directory.")
-        if not any(part.startswith((".", "_")) for part in parts):
+        if name == given_name or not any(part.startswith((".", "_")) for part in parts):
             _check_name(given, name)
             shards.append(Shard(url=url_of(path), name=name, suffix=suffix))
     if not shards:
@@ -161,6 +164,8 @@ def _check_name(given: str, name: str) -> None:
 
 def _listed(given: str) -> tuple[str, list[str], Callable[[str], str]]:
     """(what names are told below, every file, how a file's URL is made)."""
+    if not given:
+        raise CorpusError("An input is empty. Name a file, a directory, a glob or a URL.")
     try:
         here = os.path.lexists(given)  # whatever else the name would mean as a URL
         fs, path = (
@@ -175,19 +180,19 @@ def _listed(given: str) -> tuple[str, list[str], Callable[[str], str]]:
     try:
         if any(c in path for c in "*?[") and not (here or fs.exists(path)):
             fixed = path[: min(path.find(c) for c in "*?[" if c in path)]
-            base, paths = posixpath.dirname(fixed), [p for p in fs.glob(path) if fs.isfile(p)]
+            base, paths = posixpath.dirname(fixed), [p for p in fs.glob(path) if not fs.isdir(p)]
         elif fs.isdir(path):
             base, paths = path.rstrip("/"), [*_walk(path)] if local else fs.find(path)
         elif here or fs.exists(path):
             base, paths = posixpath.dirname(path), [path]
         else:
             raise CorpusError(f"{given}: no such file or directory.")
-    except PermissionError as error:
-        if not local:
+    except CorpusError:
+        raise
+    except Exception as error:
+        if not local and is_refusal(error):
             raise refusal(given, error) from None
-        raise CorpusError(f"{given}: cannot be listed: {error}") from error
-    except (OSError, ValueError) as error:
-        raise CorpusError(f"{given}: cannot be listed: {error}") from error
+        raise CorpusError(redacted(f"{given}: cannot be listed: {error}")) from error
     return base, paths, (lambda p: p) if local else fs.unstrip_protocol
 
 

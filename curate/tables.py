@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from .corpus import Shard
 from .errors import ConfigError, CorpusError
-from .files import claim, digest, read_json
+from .files import claim, digest, read_json, read_record
 from .places import is_remote, parquet, place, read_parquet, remove
 from .schema import EMBEDDING, SCORE
 
@@ -76,7 +76,7 @@ class ScoreStore:
             near = [s.root for s in below if measured is None or s.measured == wanted]
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ConfigError(f"{root}: no {wanted} tables there (no {CONFIG}).{hint}")
-        store = cls(path, read_json(path / CONFIG))
+        store = cls(path, read_record(path / CONFIG, ("scorer",)))
         if measured is not None and store.measured != measured:
             raise ConfigError(
                 f"{root} holds {store.measured} tables. Name a directory of {wanted} tables, as "
@@ -153,7 +153,7 @@ class ScoreStore:
                 f"{self.root}: scoring has not come to its end there. Run the same "
                 f"`curate {_VERB[self.measured]}` again; it goes on where it stopped."
             )
-        return dict(read_json(self.root / REPORT))
+        return read_record(self.root / REPORT, ("shards", "failed", "documents"))
 
     def shard_names(self) -> list[str]:
         """Names of the shards of the last finished run; of all tables, where there is none."""
@@ -217,7 +217,17 @@ def check_name(name: str) -> None:
 
 
 def table_path(root: Path, shard_name: str) -> Path:
-    """Where, below ``root``, the table about a shard is."""
+    """Where, below ``root``, the table about a shard is.
+
+    Raises:
+        ConfigError: the name leads elsewhere. No shard has such a name, but whoever made a report
+            or a manifest may have written one there.
+    """
+    if any(part in ("", ".", "..") for part in shard_name.split("/")) or "\0" in shard_name:
+        raise ConfigError(
+            f"{root}: {shard_name!r} is no name of a shard, as it leads out of the directory of "
+            f"the tables. Do not use these files, or make them anew."
+        )
     return root / (shard_name if shard_name.endswith(".parquet") else f"{shard_name}.parquet")
 
 

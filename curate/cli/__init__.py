@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from concurrent.futures import BrokenExecutor
 from io import StringIO
@@ -11,7 +12,6 @@ from typing import NoReturn
 import click
 
 from .. import __version__, interrupts
-from ..errors import CurateError
 from ..registry import did_you_mean
 from .console import failed, say
 
@@ -83,6 +83,8 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except BrokenExecutor as error:
         return failed(stopped if interrupts.was_asked() else error)
-    except (CurateError, MemoryError, OSError) as error:
+    except Exception as error:
+        if os.environ.get("CURATE_TRACEBACK"):
+            raise
         return failed(error)
     return done if isinstance(done, int) else 0

@@ -16,6 +16,7 @@ from rich.markup import escape
 from .. import interrupts
 from ..credentials import redacted
 from ..errors import CurateError
+from ..remote import of_a_store
 
 _NARROWEST = 110  # a table is wrapped by the terminal rather than cut by us
 output = Console(soft_wrap=True, highlight=False)
@@ -74,7 +75,19 @@ def _explained(error: BaseException | None) -> str:
         )
     if isinstance(error, EOFError):
         return f"A file ends before it should. {error}"
-    return str(error)
+    if isinstance(error, CurateError | OSError):
+        return str(error)
+    return _unforeseen(error)
+
+
+def _unforeseen(error: BaseException | None) -> str:
+    """What a library says that nobody thought of."""
+    if error is not None and of_a_store(error):
+        return f"The object store: {error} {interrupts.GO_ON}"
+    return (
+        f"{type(error).__name__}: {error}. This was not foreseen. Nothing that is done is lost. "
+        f"With CURATE_TRACEBACK=1 the same command shows where it happened: please report that."
+    )
 
 
 @contextmanager

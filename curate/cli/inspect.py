@@ -25,7 +25,7 @@ _MOST_PLACES = 50
     nargs=-1,
     required=True,
     metavar="DIRECTORY...",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(),
 )
 @click.option(
     "--correlate", is_flag=True, help="Do the raters agree? Kendall's tau and Spearman's rho."
@@ -42,7 +42,7 @@ _MOST_PLACES = 50
     type=click.IntRange(0, 2**32 - 1),
     help="Of the sample that --correlate takes of a large corpus.",
 )
-def command(directories: tuple[Path, ...], correlate: bool, errors: bool, seed: int) -> None:
+def command(directories: tuple[str, ...], correlate: bool, errors: bool, seed: int) -> None:
     """Say what DIRECTORY holds: scores, a selection, proxy runs, a dataset, or a whole job.
 
     With --correlate, say how far the scores in all of them agree: every pair of score tables, over
@@ -52,14 +52,31 @@ def command(directories: tuple[Path, ...], correlate: bool, errors: bool, seed: 
     if errors:
         if correlate:
             raise ConfigError("--errors and --correlate are two questions. Ask one at a time.")
-        for directory in directories:
+        for directory in map(_directory, directories):
             _rejects(directory)
         return
     if correlate:
-        _correlations(directories, seed)
+        _correlations([*map(_directory, directories)], seed)
         return
-    for directory in directories:
+    for directory in map(_directory, directories):
         _show(directory)
+
+
+def _directory(given: str) -> Path:
+    """The place, local or in an object store.
+
+    Raises:
+        ConfigError: no directory there.
+    """
+    from ..places import place
+    from ..remote import refusals
+
+    where = place(given)
+    with refusals(given):
+        if where.is_dir():
+            return where
+        what = "a file" if where.exists() else "no such directory"
+    raise ConfigError(f"{given}: {what}. Name a directory that curate wrote to.")
 
 
 def _show(directory: Path) -> None:
@@ -147,7 +164,7 @@ def _agreement(pair: Pair) -> str:
 
 def _configured(directory: Path) -> None:
     """Score tables, or proxy runs: both start with a configuration."""
-    if "scorer" not in _json(directory / "_config.json"):
+    if any((directory / name).exists() for name in ("runs", "runs.parquet")):
         _proxies(directory)
         return
     from ..stages.describe import describe_scores

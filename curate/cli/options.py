@@ -129,6 +129,7 @@ def _reads_corpus(
         "--max-document-bytes",
         default=4 * 2**20,
         show_default=True,
+        type=click.IntRange(1, 2**31 - 1),
         help="A longer document gets the reason too_long instead of a score.",
     )
     @click.option(

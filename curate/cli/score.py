@@ -36,7 +36,7 @@ _faults = options.several(
     options.on_error,
     click.option(
         "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
+        type=click.FloatRange(0, 30 * 86_400, min_open=True),
         help="Most seconds that the scorer may take for --chunk-rows documents.",
     ),
 )

@@ -68,7 +68,18 @@ def print_selection(manifest: dict[str, Any], where: str) -> None:
         n = manifest["documents_sharing_a_key"]
         about = "" if manifest.get("documents_sharing_a_key_are_counted", True) else "About "
         output.print(f"{about}{n:,} documents share their id with another one, and its fate.")
+    _print_not_read(manifest["failed"])
     output.print(f"→ {printable(where)}")
+
+
+def _print_not_read(failed: Sequence[str]) -> None:
+    """What is in no count, as it could not be read when it was scored."""
+    if failed:
+        some = ", ".join(map(printable, failed[:3])) + (", …" if len(failed) > 3 else "")
+        output.print(
+            f"Warning: {len(failed):,} shards could not be read when they were scored, and are in "
+            f"none of these numbers: {some}. `curate inspect --errors` on the scores says why."
+        )
 
 
 def print_runs(runs: RunTable) -> None:
@@ -144,6 +155,7 @@ def print_dataset(manifest: dict[str, Any], where: str) -> None:
                 f"Warning: {printable(name)} has {percent(count['share'])} of the tokens instead "
                 f"of {percent(count['share_wanted'])}: its documents are too long for so few."
             )
+    _print_not_read(manifest["inputs"]["selection"]["failed"])
     for file in manifest["files"]:
         output.print(f"→ {printable(where)}/data/{file['name']} ({file['rows']:,} rows)")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import interrupts
-from ..errors import ConfigError
+from ..errors import BackendError, ConfigError
 from .base import Item, Result
 
+_RETRIES = 3
+"""How often a piece of work is given to another worker when one died at it."""
 _FAN_IN = 8
 """Results that are merged at a time, where they may be."""
 
@@ -119,7 +122,13 @@ class Ray:
         most = min(self._n_workers(self._gpus_each), len(found))
         pool = ActorPoolStrategy(min_size=1, max_size=most)
         resources = {"num_cpus": self.cpus, "num_gpus": self._gpus_each or None}
-        return _results(data.map(_actor(make), compute=pool, **resources))
+        retries = {"max_task_retries": _RETRIES}
+        with warnings.catch_warnings():  # Ray 2.64 is to have another way to say it
+            warnings.simplefilter("ignore")
+            data = data.map(
+                _actor(make), compute=pool, ray_remote_args_fn=lambda: retries, **resources
+            )
+        return _results(data)
 
     def call(self, function: Callable[[], Any]) -> Any:
         """See `Engine.call`: on a worker that has the GPUs of one."""
@@ -227,8 +236,18 @@ def _actor(make: Callable[[], Callable[[Iterable[Any]], Iterator[Any]]]) -> type
 
 
 def _results(data: Any) -> Iterator[Any]:
-    for row in data.iter_rows():
-        yield _result(row["result"])
+    from ray.exceptions import RayError
+
+    try:
+        for row in data.iter_rows():
+            yield _result(row["result"])
+    except RayError as error:
+        raise BackendError(
+            f"Workers of Ray died at one piece of work {_RETRIES + 1} times, out of memory or "
+            f"because the model cannot be interrupted: {error}. What is done is kept. Give each "
+            f"more room (--worker-cpus, --worker-gpus), or use --engine local to see which "
+            f"document it is."
+        ) from error
 
 
 def _result(packed: bytes) -> Any:

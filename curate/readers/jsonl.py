@@ -75,7 +75,7 @@ def _lines(stream: Any, wanted: Wanted) -> Iterator[bytes | _Long]:
     stream.seek(0)
     if codec is not None and not size:
         raise EOFError("it is empty, which is no compressed file")
-    most = max(_FREE_BYTES, int(size * wanted.corpus.max_expansion)) if codec else None
+    most = max(_FREE_BYTES, size * wanted.corpus.max_expansion) if codec else None
     longest = wanted.corpus.max_line_bytes
     lines = io.BufferedReader(pa.input_stream(stream, compression=codec), 1 << 20)
     n_read, mark = 0, codecs.BOM_UTF8
@@ -96,10 +96,10 @@ def _lines(stream: Any, wanted: Wanted) -> Iterator[bytes | _Long]:
         _check_size(n_read, most, wanted)
 
 
-def _check_size(n_read: int, most: int | None, wanted: Wanted) -> None:
+def _check_size(n_read: int, most: float | None, wanted: Wanted) -> None:
     if most is not None and n_read > most:
         raise ShardError(
-            f"{wanted.shard.url}: becomes more than {most:,} bytes when it is decompressed, "
+            f"{wanted.shard.url}: becomes more than {most:,.0f} bytes when it is decompressed, "
             f"{wanted.corpus.max_expansion:g} times its own size. If it is meant to, raise "
             f"--max-expansion."
         )

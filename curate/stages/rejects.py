@@ -50,13 +50,11 @@ def rejects(directory: Path) -> list[Rejects]:
 
 
 def _below(directory: Path) -> Sequence[Path]:
-    stores = (ScoreStore.open(path.parent, None) for path in sorted(directory.glob(f"*/{CONFIG}")))
-    return [store.root for store in stores if "scorer" in store.config]
+    there = sorted(directory.glob(f"*/{CONFIG}"))
+    return [path.parent for path in there if not (path.parent / "runs").is_dir()]
 
 
 def _of(store: ScoreStore) -> Rejects:
-    if "scorer" not in store.config:
-        raise ConfigError(f"{store.root}: holds no score tables, and so no documents without one.")
     is_finished = (store.root / REPORT).exists()
     counts = [Counted.of(store, name) for name in store.shard_names()]
     reasons = sum((counted.reasons for counted in counts), Counter[str]())

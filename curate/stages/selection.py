@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from ..corpus import Corpus, Shard
 from ..errors import ConfigError
-from ..files import read_json
+from ..files import read_record
 from ..places import parquet, read_parquet
 from ..readers import Batch, read
 from ..tables import table_path
 from .select import MANIFEST, SHARD_FINGERPRINT
 
+_KEYS = ("request", "domains", "shards", "failed", "reading", "counts_tokens", "column")
 _CHUNK = 1024
 _BATCH = 16_384
 """Kept documents whose numbers are read together."""
@@ -44,7 +45,7 @@ class Selection:
         """
         if not (self.root / MANIFEST).exists():
             raise ConfigError(f"{self.root}: no selection there (no {MANIFEST}). Run select first.")
-        return dict(read_json(self.root / MANIFEST))
+        return read_record(self.root / MANIFEST, _KEYS)
 
     @property
     def domains(self) -> list[str]:

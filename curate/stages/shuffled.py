@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,10 @@ import zstandard
 from .. import interrupts
 from ..files import whole
 from .documents import IntArray
-from .spool import PLACE, Spool, schema
+from .spool import PLACE, SLICE, Spool, schema
 
-_LOAD = 32 * 2**20
-"""Bytes of copies that are sorted together, about; of text in a row group."""
+_LEAST = 32 * 2**20
+"""Bytes of copies that are sorted together, about, and of text in a row group, up to 16 GB."""
 _NAMES = ["domain", "shard"]
 """Columns with dictionaries: of others most values are all different."""
 _PER_FILE = 4
@@ -30,14 +31,24 @@ _PER_FILE = 4
 
 def n_buckets(expected_bytes: float, n_files: int) -> int:
     """Into how many equal parts to cut places, so that each part fits into memory."""
-    return max(int(expected_bytes // _LOAD) + 1, _PER_FILE * n_files)
+    return max(int(expected_bytes // _load(expected_bytes)) + 1, _PER_FILE * n_files)
+
+
+def _load(n_bytes: float) -> float:
+    """Bytes of copies that are in memory together.
+
+    Both a run of the spool and a bucket are in memory as a whole, and what they have in common is
+    read at once. For that to be no less than `SLICE` both must grow with the root of the dataset.
+    """
+    return max(_LEAST, math.sqrt(n_bytes * SLICE))
 
 
 @dataclass(frozen=True)
 class Shuffled:
     """Writes files of even size: they differ by one row at most.
 
-    Memory: O(one bucket): about 32 MB of text, however large the dataset.
+    Memory: O(one bucket): 32 MB of text up to a dataset of 16 GB, and √(dataset · 64 KiB) beyond:
+    256 MB for a terabyte.
 
     Attributes:
         spool: holds the copies.
@@ -76,10 +87,9 @@ class Shuffled:
         first, last = np.searchsorted(ends, [start, stop - 1], side="right").tolist()
         there = {}
         for number in self.written:
-            of = self.spool.buckets(number)
-            at = np.flatnonzero((of >= first) & (of <= last))
-            there[number] = at, of[at]
-        step = max(1, int(_LOAD * len(self.counts) / max(self.n_bytes, 1.0)))
+            index = self.spool.buckets(number)
+            there[number] = index[(index[:, 0] >= first) & (index[:, 0] <= last)]
+        step = max(1, int(_load(self.n_bytes) * len(self.counts) / max(self.n_bytes, 1.0)))
         for low in range(first, last + 1, step):
             interrupts.check()
             high = min(low + step, last + 1)
@@ -91,7 +101,7 @@ class Shuffled:
 
     def _sorted(
         self,
-        there: dict[int, tuple[IntArray, IntArray]],
+        there: dict[int, IntArray],
         low: int,
         high: int,
         start: int,
@@ -99,8 +109,8 @@ class Shuffled:
     ) -> pa.RecordBatch | None:
         """Of the copies in some buckets those from one rank among them up to another."""
         held: list[pa.RecordBatch] = []
-        for number, (at, of) in there.items():
-            wanted = at[(of >= low) & (of < high)]
+        for number, index in there.items():
+            wanted = index[(index[:, 0] >= low) & (index[:, 0] < high), 1]
             if len(wanted):
                 held += self.spool.batches(number, wanted)
         if not held:

@@ -1,7 +1,7 @@
 """Copies of documents on their way to their place: sorted runs in files, one for some shards.
 
     OUT/.spool/00000007.arrow   record batches, each of one bucket of places, run after run
-    OUT/.spool/00000007.npy     the bucket of each batch; written last
+    OUT/.spool/00000007.npy     the bucket of each batch, and where it begins; written last
 
 Memory: O(one run), whatever the shards hold.
 """
@@ -32,8 +32,10 @@ from .tally import bucket
 
 PLACE = "__place"
 _CHUNK = 1024
-_RUN, _SLICE = 64 * 2**20, 128 * 2**10
-"""Most bytes of a run, and of what one bucket has in it, about."""
+SLICE = 64 * 2**10
+"""Bytes that one bucket has in a run, about: enough to be read in one go."""
+_TEXTS = 64 * 2**20
+"""Most bytes of text that are copied at once."""
 _FILE = 256 * 2**20
 """Bytes of the copies in one file, about; of a shard in one piece."""
 _TYPES = {
@@ -109,49 +111,56 @@ class Spool:
         return number
 
     def buckets(self, number: int) -> IntArray:
-        """The bucket of each batch of a file."""
+        """The bucket of each batch of a file, and where the batch begins, int64[batches, 2]."""
         with self._path(number, "npy").open("rb") as stream:
             return np.asarray(np.load(stream, allow_pickle=False))
 
-    def batches(self, number: int, at: IntArray) -> Iterator[pa.RecordBatch]:
-        """Some batches of a file, which is read no further than that."""
+    def batches(self, number: int, starts: IntArray) -> Iterator[pa.RecordBatch]:
+        """The batches of a file that begin there; nothing else of it is read."""
         path: Any = self._path(number, "arrow")
-        opened = path.open("rb") if is_remote(path) else pa.OSFile(str(path), "rb")
+        opened = pa.PythonFile(path.open("rb")) if is_remote(path) else pa.OSFile(str(path), "rb")
         with opened as stream:
-            file = pa.ipc.open_file(stream)
-            for i in at.tolist():
-                yield file.get_batch(i)
+            for start in starts.tolist():
+                stream.seek(start)
+                yield pa.ipc.read_record_batch(pa.ipc.read_message(stream), self._fields)
 
     def _path(self, number: int, suffix: str) -> Path:
         return self.directory / f"{number:08d}.{suffix}"
 
     def _write(self, pieces_: Sequence[Piece], path: Path) -> IntArray:
-        fields = schema([store.name for store in self.stores]).append(pa.field(PLACE, pa.float64()))
-        buckets: list[IntArray] = []
+        index: list[IntArray] = [np.empty((0, 2), np.int64)]
         run: list[pa.RecordBatch] = []
-        held, most = 0, min(_RUN, _SLICE * self.n_buckets)
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, fields) as writer:
+        held, most = 0, SLICE * self.n_buckets
+        fields = self._fields
+        with pa.OSFile(str(path), "wb") as sink:
             for piece in pieces_:
                 for batch in self._batches(piece, fields):
                     run.append(batch)
                     held += batch.nbytes
                     if held >= most:
-                        buckets.append(self._flush(run, writer))
+                        index.append(self._flush(run, sink))
                         held = 0
             if run:
-                buckets.append(self._flush(run, writer))
-        return np.concatenate([np.empty(0, np.int64), *buckets])
+                index.append(self._flush(run, sink))
+        return np.concatenate(index)
 
-    def _flush(self, run: list[pa.RecordBatch], writer: Any) -> IntArray:
+    @property
+    def _fields(self) -> pa.Schema:
+        names = [store.name for store in self.stores]
+        return schema(names).append(pa.field(PLACE, pa.float64()))
+
+    def _flush(self, run: list[pa.RecordBatch], sink: Any) -> IntArray:
         """Write a run, sorted by bucket; copies of one bucket stay in their order."""
         batch = pa.concat_batches(run) if len(run) > 1 else run[0]
         run.clear()
         of = bucket(batch[PLACE].to_numpy(), self.n_buckets)
         order = np.argsort(of, kind="stable")
         found, starts = np.unique(of[order], return_index=True)
+        begins = []
         for start, stop in zip(starts, [*starts[1:], len(batch)], strict=True):
-            writer.write_batch(batch.take(pa.array(order[start:stop])))
-        return found
+            begins.append(sink.tell())
+            sink.write(batch.take(pa.array(order[start:stop])).serialize())
+        return np.stack([found, np.array(begins, np.int64)], axis=1)
 
     def _batches(self, piece: Piece, fields: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The copies of a piece in the order of rows and epochs, with all their columns."""
@@ -172,6 +181,10 @@ class Spool:
                     yield pa.RecordBatch.from_arrays(arrays, schema=fields)
             if kept.is_over:
                 return
+        if piece.n_chunks is None:  # the shard ended, and rows that were kept have not come
+            raise ConfigError(
+                f"{shard.url} has fewer documents than when it was scored. Score and select anew."
+            )
 
 
 class Scores:
@@ -206,7 +219,7 @@ class Scores:
 def _bounded(copies: Copies, batch: Batch) -> Iterator[Copies]:
     """Copies, so many at a time that their texts fit a run: a document may come many times."""
     local = copies.row - int(batch.rows[0])
-    of = np.cumsum(batch.n_bytes.astype(np.int64)[local]) // _RUN
+    of = np.cumsum(batch.n_bytes.astype(np.int64)[local]) // _TEXTS
     starts = [*np.unique(of, return_index=True)[1].tolist(), len(copies)]
     for start, stop in pairwise(starts):
         yield copies[start:stop]

@@ -88,7 +88,8 @@ def tabulate(
         tell(done)
     for shard in shards:
         report.add(found[shard.name])
-    remove(store.root / PARTS)
+    if not report.failed:  # what is done of a shard that failed is there when it can be read again
+        remove(store.root / PARTS)
     if not report.shards:
         store.forget()  # so that the corrected request may write here
         raise nothing_readable(report)
@@ -203,6 +204,7 @@ class _Tabulator(Generic[Chunk]):
                 waiting.write()
             raise
         if step.failed is not None:
+            waiting.write()
             return Counted(shard=shard.name, failed=step.failed)
         if step.parts is not None and not piece.is_whole:
             waiting.parts = step.parts

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bench.bad_shard_cases import Case, bomb, cases, cuts, n_lines, sound
 from bench.bad_shards import outcome, run
+from curate.cli import main
 from curate.corpus import Corpus
 from curate.errors import ConfigError, CorpusError, ShardError
 from curate.readers import jsonl, read, row_counts
@@ -98,6 +99,42 @@ def test_the_stage_itself_over_a_corpus_of_bad_shards(tmp_path: Path, tiny_model
     for shard, row, reason, n in told.places:
         assert rows[shard].index(reason) == row
         assert rows[shard].count(reason) == n
+
+
+def test_the_command_line_over_bad_shards(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each ends with 0, 2 or 3, says why, and has a row for each document it could read."""
+    codes = Counter[int]()
+    for number, case in enumerate(c for c in islice(cases(2), 0, 2400, 16) if not c.options):
+        shard, out = tmp_path / f"{number}" / case.name, tmp_path / f"{number}-out"
+        shard.parent.mkdir()
+        shard.write_bytes(case.data)
+        read_alone = outcome(case, tmp_path)
+        with pytest.raises(SystemExit) as ended:
+            main(
+                [
+                    "score",
+                    "token-prior",
+                    str(shard.parent),
+                    "--tokenizer",
+                    "demo",
+                    "--out",
+                    str(out),
+                ]
+            )
+        said, about = capsys.readouterr().err, (case.name, case.about)
+        code = int(ended.value.code or 0)
+        codes[code] += 1
+        assert code in (0, 2, 3), (about, said)
+        assert bool(said) or not code, about
+        assert "Traceback" not in said and "not foreseen" not in said, (about, said)
+        if code == 2:
+            assert read_alone.refused or not read_alone.documents or "token" in said, (about, said)
+        else:
+            (told,) = rejects(out)
+            assert told.n_documents == read_alone.documents, about
+    assert codes[0] > 20 and codes[2] > 20
 
 
 def test_a_long_line_is_never_held(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_mistyped_command(capsys: pytest.CaptureFixture[str]) -> None:
         "build",
         "run",
         "inspect",
+        "report",
         "demo",
     }
 
@@ -83,7 +84,7 @@ def test_exit_codes(
 ) -> None:
     out = str(tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    assert exit_code(["score", "density", str(tmp_path / "empty"), "--out", out]) == 1
+    assert exit_code(["score", "density", str(tmp_path / "empty"), "--out", out]) == 2
     assert "nothing there" in capsys.readouterr().err
     assert exit_code(["inspect", str(tmp_path / "empty")]) == 2
     assert "nothing that curate wrote" in capsys.readouterr().err

@@ -224,6 +224,39 @@ def test_no_upload_is_left_half_done(faults: Faults, monkeypatch: pytest.MonkeyP
     assert not fsspec.filesystem("s3").exists(f"{BUCKET}/a.json")
 
 
+def test_the_command_line_in_a_store(
+    faults: Faults,
+    shards: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(*arguments: str) -> tuple[object, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments])
+        printed = capsys.readouterr()
+        return ended.value.code, " ".join((printed.out + printed.err).split())
+
+    fs, here = fsspec.filesystem("s3"), f"s3://{BUCKET}"
+    fs.put(str(shards), f"{BUCKET}/in", recursive=True)
+    scored = ("score", "token-prior", f"{here}/in", "--tokenizer", "demo", "--out", f"{here}/s")
+    assert run(*scored)[0] == 0
+    for more in ((), ("--errors",)):
+        code, said = run("inspect", f"{here}/s", *more)
+        assert code == 0
+        assert "token-prior" in said
+    assert run("inspect", f"{here}/nothing") == (
+        2, f"Error: {here}/nothing: no such directory. Name a directory that curate wrote to."
+    )  # fmt: skip
+    faults.plan = lambda *_: "500"
+    monkeypatch.setattr(remote, "_TRIES", 1)
+    select_ = ("select", "random", "--scores", f"{here}/s/token-prior", "--budget", "50%")
+    for arguments in ((*select_, "--out", f"{here}/sel"), scored, ("inspect", f"{here}/s")):
+        code, said = run(*arguments)
+        assert code in (1, 2)
+        assert said.startswith("Error: ")
+        assert "not foreseen" not in said
+
+
 def test_what_is_told_and_what_is_not(
     tmp_path: Path,
     faults: Faults,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +28,7 @@ from curate.stages.proxies import Swarm, run
 from curate.stages.score import score
 from curate.stages.select import select
 from curate.stages.sources import pieces
+from scorers.base import Scored
 from tests.conftest import some_text
 from tests.unit.test_score import contents
 
@@ -131,6 +134,48 @@ def test_results_are_merged_as_a_tree(engine: Ray) -> None:
     assert sorted(_joined(found)) == [n * n for n in range(100)]
     assert list(engine.map(_square, [])) == []
     assert engine.call(_seven) == 7
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A scorer that takes its time over one text, where it can be interrupted or cannot."""
+
+    name: ClassVar[str] = "stuck"
+    column: ClassVar[str] = "n_chars"
+    unit: ClassVar[str] = "characters"
+    higher_is_better: ClassVar[bool | None] = True
+    deaf: bool = False
+
+    def score(self, texts: Sequence[str]) -> Scored:
+        until = time.monotonic() + 600 * any(text.startswith("Document 3.") for text in texts)
+        while time.monotonic() < until:
+            try:
+                time.sleep(0.01)
+            except BaseException:
+                if not self.deaf:
+                    raise
+        return Scored(np.array([float(len(t)) for t in texts]), [None] * len(texts), {})
+
+    def config(self) -> dict[str, Any]:
+        return {}
+
+
+def few(tmp_path: Path) -> Corpus:
+    pq.write_table(pa.table({"text": [some_text(i) for i in range(8)]}), tmp_path / "a.parquet")
+    return Corpus(inputs=(str(tmp_path / "a.parquet"),))
+
+
+def test_a_text_that_takes_too_long(engine: Ray, tmp_path: Path) -> None:
+    policy = Policy(timeout=0.5)
+    report = score(few(tmp_path), Stuck(), tmp_path / "out", engine=engine, policy=policy)
+    assert report.documents == 8
+    assert dict(report.reasons) == {"backend_error: took longer than 0.5 s": 1}
+
+
+def test_a_scorer_that_kills_each_worker_ends_the_run(engine: Ray, tmp_path: Path) -> None:
+    policy = Policy(timeout=0.3)
+    with pytest.raises(BackendError, match=r"died at one piece of work 4 times"):
+        score(few(tmp_path), Stuck(deaf=True), tmp_path / "out", engine=engine, policy=policy)
 
 
 def _seven() -> int:

@@ -92,12 +92,13 @@ def test_the_bytes_depend_neither_on_memory_nor_on_workers(
     """Runs of a few documents, a file of the spool for each shard, sorted a bucket at a time."""
     make(corpus, tmp_path, format=form)
     before = {name: b for name, b in files(tmp_path / "out").items() if name != "manifest.json"}
-    monkeypatch.setattr(spool, "_RUN", 2000)
+    monkeypatch.setattr(spool, "SLICE", 50)
     monkeypatch.setattr(spool, "_FILE", 1)
     make(corpus, tmp_path, "small", format=form, engine=Elsewhere(3))
     after = {name: b for name, b in files(tmp_path / "small").items() if name != "manifest.json"}
     assert after == before
-    monkeypatch.setattr(shuffled, "_LOAD", 4000)
+    monkeypatch.setattr(shuffled, "_LEAST", 4000)
+    monkeypatch.setattr(shuffled, "SLICE", 1)
     make(corpus, tmp_path, "smaller", format=form)
     if form == "parquet":
         assert rows(tmp_path / "smaller").equals(rows(tmp_path / "out"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,33 @@ with only_writer(Path(sys.argv[1])):
     print("holding", flush=True)
     sys.stdin.read()
 """
+
+
+_LEAVE_A_ROOM = """
+import os, signal, sys
+from curate.files import whole
+from curate.places import place
+with whole(place("memory://bucket/a.bin")) as path:
+    path.write_bytes(bytes(1000))
+    print(path.parent, flush=True)
+    if sys.argv[1] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_upload_left_on_this_machine_is_removed(tmp_path: Path) -> None:
+    def run(how: str) -> Path:
+        command = [sys.executable, "-c", _LEAVE_A_ROOM, how]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+        )
+        assert bool(done.returncode) == (how == "die"), done.stderr
+        return Path(done.stdout.strip())
+
+    left = run("die")
+    assert (left / "a.bin").exists()
+    assert not run("live").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_directory_has_one_writer(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from mixing.verify import spearman
 from ...budget import parse_tokens
 from ...errors import ConfigError, as_config_error
 from ...files import read_json, write_json
+from ...places import place
 from ...runs import Columns
 from ...sheets import Sheet
 
@@ -64,7 +65,7 @@ def load_law(path: str | Path) -> StoredLaw:
     Raises:
         ConfigError: no law there.
     """
-    stored = read_json(Path(path))
+    stored = read_json(place(path))
     try:
         return StoredLaw(
             law=mixing.FittedLaw.from_dict(stored["law"]),
@@ -86,7 +87,7 @@ def load_mixture(path: str | Path) -> dict[str, float]:
     Raises:
         ConfigError: not shares.
     """
-    stored = read_json(Path(path))
+    stored = read_json(place(path))
     if isinstance(stored, dict) and "phases" in stored:
         phases = _phases(path, stored["phases"])
         names = list(dict.fromkeys(name for _, mixture in phases for name in mixture))
@@ -105,7 +106,7 @@ def load_phases(path: str | Path) -> list[tuple[float, dict[str, float]]]:
     Raises:
         ConfigError: not shares, or phases that do not go on to the end.
     """
-    stored = read_json(Path(path))
+    stored = read_json(place(path))
     if not isinstance(stored, dict) or "phases" not in stored:
         return [(1.0, load_mixture(path))]
     return _phases(path, stored["phases"])
@@ -170,7 +171,7 @@ def load_available(path: str | Path) -> dict[str, int]:
             raise ConfigError(f"{path}: wanted columns domain and tokens. Found {sheet.header}.")
         amounts: Any = dict(zip(sheet.texts("domain"), sheet.texts("tokens"), strict=True))
     else:
-        amounts = read_json(Path(path))
+        amounts = read_json(place(path))
     if not isinstance(amounts, dict) or not amounts:
         raise ConfigError(f'{path}: wanted tokens by domain, {{"code": "1.2B", "web": 5000000}}.')
     tokens = {}
