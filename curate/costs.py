@@ -138,6 +138,23 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Training:
+    """A training run that scored data feeds.
+
+    Attributes:
+        parameters: of its model.
+        tokens: it reads; None: those of the dataset.
+        machine: it runs on; None where nobody said.
+        saves: share of its cost that filtered data saves; None where nobody said.
+    """
+
+    parameters: int
+    tokens: int | None = None
+    machine: Machine | None = None
+    saves: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Payoff:
     """After how many training runs scoring has paid.
 
