@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,17 @@ class Measured:
         return forward_flops(self.parameters, self.tokens)
 
     @property
+    def speed(self) -> float | None:
+        """FLOP/s of one device, over the whole of the runs."""
+        flops = self.flops
+        return flops / self.device_seconds if flops and self.device_seconds else None
+
+    @property
+    def peak(self) -> float:
+        """FLOP/s of one device, at most; inf where that is not known."""
+        return PEAK.get(self.hardware or "", math.inf)
+
+    @property
     def hardware(self) -> str | None:
         """The kind of device, where its peak is known."""
         said = (self.device or "").lower()
@@ -115,6 +127,15 @@ def section(
                 "see its seconds."
             )
         )
+    faster = [name for name, one in known.items() if (one.speed or 0) > one.peak]
+    if faster:
+        made.append(
+            Note(
+                f"More than its device can do: {', '.join(faster)}. A document passes fewer "
+                "parameters, or fewer tokens, than were recorded.",
+                tone="warning",
+            )
+        )
     made += _beside(known, train, dataset_tokens, measured_saving)
     return Section(
         name="cost",
@@ -131,8 +152,7 @@ def _table(measured: Mapping[str, Measured | None]) -> Table:
         if one is None:
             rows.append((name, "not recorded", *[None] * 8))
             continue
-        flops, peak = one.flops, PEAK.get(one.hardware or "")
-        speed = flops / one.device_seconds if flops and one.device_seconds else None
+        flops, speed = one.flops, one.speed
         rows.append(
             (
                 name,
@@ -146,7 +166,8 @@ def _table(measured: Mapping[str, Measured | None]) -> Table:
                 None if flops is None else f"{flops:.2e}",
                 None
                 if speed is None
-                else f"{speed:.2e}" + (f" ({percent(speed / peak)} of peak)" if peak else ""),
+                else f"{speed:.2e}"
+                + (f" ({percent(speed / one.peak)} of peak)" if one.hardware else ""),
             )
         )
     return Table(
@@ -192,7 +213,7 @@ def _beside(
         return [*made, Note("What scoring costs beside it is not known: see above.")]
     scoring = {name: one.flops or 0.0 for name, one in known.items()}
     figure = charts.bars([*scoring, "training"], {"FLOPs": [*scoring.values(), flops]}, y="FLOPs")
-    figure["layout"]["yaxis"] |= {"type": "log", "exponentformat": "power"}
+    figure["layout"]["yaxis"] |= {"type": "log", "exponentformat": "power", "dtick": 1}
     figure["layout"]["showlegend"] = False
     made.append(
         Chart(

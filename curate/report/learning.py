@@ -80,7 +80,7 @@ def designed(path: Path, objective: Mapping[str, float] | None, by_target: bool)
 
 def trained(
     path: Path, objective: Mapping[str, float] | None, title: str, baseline: str, by_target: bool,
-    level: float = 0.9,
+    *, level: float = 0.9, last: int | None = None,
 ) -> list[Block]:  # fmt: skip
     """Curves of named mixtures, each the mean over its seeds, and steps to match one of them.
 
@@ -91,6 +91,7 @@ def trained(
         baseline: name of the mixture that the others are compared with.
         by_target: whether each loss has a chart, too.
         level: of the intervals.
+        last: the step at which a decay of the learning rate starts, if any.
     """
     curves = Curves.read(path)
     weights = _weights(curves.targets, objective)
@@ -103,7 +104,7 @@ def trained(
         loss = group.losses @ weights
         cells: list[Cell] = [group.name, len(group.seeds), float(loss[:, -1].mean())]
         cells.append(float(np.mean(final_slope(group.steps, loss))))
-        match = None if usual in (None, group) else _match(group, usual, weights, level)
+        match = None if usual in (None, group) else _match(group, usual, weights, level, last)
         if match is None:
             rows.append([*cells, *[None] * 4])
             continue
@@ -225,7 +226,9 @@ def _charts(
     return made
 
 
-def _match(one: Group, other: Group, weights: FloatArray, level: float) -> StepsToMatch | None:
+def _match(
+    one: Group, other: Group, weights: FloatArray, level: float, last: int | None = None
+) -> StepsToMatch | None:
     """By pairs of one seed; None where there are none, or nothing to compare."""
     common = [seed for seed in one.seeds if seed in other.seeds]
     if not common or len(one.steps) < 2 or not np.array_equal(one.steps, other.steps):
@@ -234,7 +237,7 @@ def _match(one: Group, other: Group, weights: FloatArray, level: float) -> Steps
         np.stack([of.losses[of.seeds.index(seed)] @ weights for seed in common])
         for of in (one, other)
     ]
-    return steps_to_match(one.steps, *rows, level=level)
+    return steps_to_match(one.steps, *rows, level=level, last=last)
 
 
 def _ends(ratio: Ratio) -> list[Cell]:

@@ -50,11 +50,14 @@ def section(
     found = None if verified is None else made.read(verified)
     if found is not None:
         made.add(lambda: verdicts.verified(found))
+        objective = objective or next((one["objective"] for one in found["proposals"]), None)
     if law is not None:
         made.add(lambda: laws.blocks(load_law(law), objective))
         if proposed is not None:
             made.add(lambda: _response(law, proposed))
-    made.learning(runs, verified, check_runs, objective)
+    steps = [one["steps_to_match"] or {} for one in (found or {}).get("proposals", ())]
+    last = next((told["fitted_until"] for told in steps if "fitted_until" in told), None)
+    made.learning(runs, verified, check_runs, objective, last)
     return Section(
         name="mixing",
         title="Mixing",
@@ -95,13 +98,16 @@ class _Parts:
         verified: Path | None,
         check_runs: Path | None,
         objective: Mapping[str, float] | None,
+        last: int | None,
     ) -> None:
         """Curves of named mixtures first; each loss has charts of its own once."""
         beside = None if verified is None else verified.parent / "runs.parquet"
         tried = beside if beside is not None and beside.exists() else None
         if tried is not None:
             title = "the mixtures verified"
-            self.add(lambda: learning.trained(tried, objective, title, "proportional", True))
+            self.add(
+                lambda: learning.trained(tried, objective, title, "proportional", True, last=last)
+            )
         if check_runs is not None:
             first = tried is None
             title_checked = "the proposal and what it replaces"

@@ -131,7 +131,7 @@ def _chart(
         caption="The other domains keep their proportions, as far as no domain has less or more "
         "than in some run. "
         + (
-            f"The ground is the {LEVEL:.0%} interval of the objective's difference from the "
+            f"The shaded band is the {LEVEL:.0%} interval of the objective's difference from the "
             "proposal."
             if around is not None and np.isfinite(around[OBJECTIVE]).all()
             else ""

@@ -113,7 +113,7 @@ def _proposal(one: Mapping[str, Any], level: str) -> list[Block]:
             )
         )
     rows: list[Sequence[Cell]] = []
-    for label, loss in one["losses"].items():
+    for label, loss in sorted(one["losses"].items(), key=lambda item: item[0] != name):
         gain = gains.get(label)
         ends = (None, None) if gain is None else gain["observed_interval"]
         rows.append(

@@ -84,7 +84,7 @@ def test_what_is_not_known_is_said_and_not_guessed() -> None:
 def test_after_how_many_runs_it_pays(
     saves: float | None, measured: tuple[float, str] | None, said: str
 ) -> None:
-    lines = {"ask-llm": run(1e6, 10**9, 10**11)}
+    lines = {"ask-llm": run(1e7, 10**9, 10**11)}
     train = Training(parameters=N, tokens=10**12, saves=saves)
     found = section(lines, train, measured_saving=measured)
     assert found is not None
@@ -112,6 +112,13 @@ def test_hours_are_compared_where_they_are_of_one_kind_of_device() -> None:
     other = section(lines, Training(parameters=N, tokens=10**12, machine=Machine.of("a100")))
     assert other is not None
     assert "Counted in FLOPs." in texts(other)
+
+
+def test_more_than_a_device_can_do_is_a_warning() -> None:
+    for seconds, doubted in ((1e4, False), (1e2, True)):
+        found = section({"ask-llm": run(seconds, 10**6, 10**8)}, None)
+        assert found is not None
+        assert ("More than its device can do: ask-llm." in texts(found)) == doubted
 
 
 def test_a_run_of_unknown_length_reads_the_dataset() -> None:

@@ -222,10 +222,10 @@ def test_a_verified_proposal(room: Path, tmp_path: Path) -> None:
     assert len(curves) == 1 + len(DOMAINS)
     assert [trace["name"] for trace in curves[0].figure["data"]][:2] == ["proposed", "proportional"]
     speed = {row[0]: row for row in only(found, "Speed").rows}
-    share = one["steps_to_match"]["share"]
-    # The objective of verify.json is not the section's, which knows no mixture: all losses count.
-    assert 0 < speed["proposed"][4] < 1
-    assert 0 < share < 1
+    steps = one["steps_to_match"]
+    assert speed["proposed"][4] == pytest.approx(steps["share"])
+    assert speed["proposed"][5:7] == pytest.approx(steps["share_interval"])
+    assert speed["proposed"][7] == pytest.approx(steps["longer"])
     assert speed["proportional"][4] is None
     trial = trial_of(GOOD)
     report(planted_law(), trial, runs_of(trial, turn=-1), tmp_path, limits=(6_000_000, 4.0))
