@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def designed(path: Path, objective: Mapping[str, float] | None, by_target: bool)
 
 def trained(
     path: Path, objective: Mapping[str, float] | None, title: str, baseline: str, by_target: bool,
-    *, level: float = 0.9, last: int | None = None,
+    *, on_trial: Collection[str] = ("proposed",), level: float = 0.9, last: int | None = None,
 ) -> list[Block]:  # fmt: skip
     """Curves of named mixtures, each the mean over its seeds, and steps to match one of them.
 
@@ -90,6 +90,7 @@ def trained(
         title: what was trained, for titles.
         baseline: name of the mixture that the others are compared with.
         by_target: whether each loss has a chart, too.
+        on_trial: names of the mixtures that should learn faster: a doubt of it is a warning.
         level: of the intervals.
         last: the step at which a decay of the learning rate starts, if any.
     """
@@ -110,7 +111,7 @@ def trained(
             continue
         share = match.share
         rows.append([*cells, *_ends(share), _finite(match.longer.value)])
-        if share.low < 1 < share.high:
+        if group.name in on_trial and share.low < 1 < share.high:
             doubts.append(group.name)
     against = (
         "" if usual is None else f" Steps to match are those for the final loss of {baseline}."

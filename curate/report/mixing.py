@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from ..errors import ConfigError
 from ..files import read_json
 from ..stages.mix.files import at_covariates, load_law
+from ..stages.mix.trial import run_label
 from . import laws, learning, response, shares, verdicts
 from .blocks import Block, Note, Section
 
@@ -55,9 +56,7 @@ def section(
         made.add(lambda: laws.blocks(load_law(law), objective))
         if proposed is not None:
             made.add(lambda: _response(law, proposed))
-    steps = [one["steps_to_match"] or {} for one in (found or {}).get("proposals", ())]
-    last = next((told["fitted_until"] for told in steps if "fitted_until" in told), None)
-    made.learning(runs, verified, check_runs, objective, last)
+    made.learning(runs, verified, check_runs, objective, (found or {}).get("proposals", ()))
     return Section(
         name="mixing",
         title="Mixing",
@@ -98,15 +97,20 @@ class _Parts:
         verified: Path | None,
         check_runs: Path | None,
         objective: Mapping[str, float] | None,
-        last: int | None,
+        proposals: Sequence[Mapping[str, Any]],
     ) -> None:
         """Curves of named mixtures first; each loss has charts of its own once."""
         beside = None if verified is None else verified.parent / "runs.parquet"
         tried = beside if beside is not None and beside.exists() else None
         if tried is not None:
+            steps = [one["steps_to_match"] or {} for one in proposals]
+            last = next((told["fitted_until"] for told in steps if "fitted_until" in told), None)
+            names = {run_label(one["name"]) for one in proposals} or {"proposed"}
             title = "the mixtures verified"
             self.add(
-                lambda: learning.trained(tried, objective, title, "proportional", True, last=last)
+                lambda: learning.trained(
+                    tried, objective, title, "proportional", True, on_trial=names, last=last
+                )
             )
         if check_runs is not None:
             first = tried is None

@@ -13,7 +13,7 @@ import pytest
 
 import mixing
 from curate.report.blocks import Block, Chart, Note, Section, Table
-from curate.report.learning import measured_saving
+from curate.report.learning import measured_saving, trained
 from curate.report.mixing import section
 from curate.report.response import moving
 from curate.stages.mix import optimize
@@ -243,6 +243,37 @@ def test_curves_of_a_check_tell_what_filtering_saves(room: Path) -> None:
     assert saving[0] == pytest.approx(1 - rows["proposed"][4])
     assert "with 3 seeds" in saving[1]
     assert measured_saving(room / "verify" / "runs.parquet") is None
+
+
+def test_doubts_are_about_the_proposal_alone(tmp_path: Path) -> None:
+    trial = trial_of(GOOD)
+    runs_of(trial, noise=0.05).write(tmp_path / "check.parquet")
+    found = section(None, None, None, None, None, None, tmp_path / "check.parquet")
+    assert not any("steps to match holds 1" in text for text in _warned(found))
+    told = trained(
+        tmp_path / "check.parquet", None, "all", "proportional", False,
+        on_trial=[row[0] for row in only(found, "Speed").rows],
+    )  # fmt: skip
+    warned = [block.text for block in told if isinstance(block, Note)]
+    assert any("they may learn no faster than proportional" in text for text in warned)
+
+
+def test_every_figure_is_one_that_plotly_knows(room: Path) -> None:
+    from plotly.graph_objects import Figure
+
+    verified = room / "verify"
+    found = section(
+        room / "law.json", room / "mixture.json", verified / "runs.parquet",
+        verified / "verify.json", {"proposed": [4.0], "proportional": [4.1]}, None,
+        room / "check.parquet",
+    )  # fmt: skip
+    charts = blocks(found, Chart)
+    assert len(charts) > 12
+    for chart in charts:
+        Figure(chart.figure)  # refuses a property that there is not
+    assert len({block.title for block in blocks(found, (Chart, Table))}) == len(
+        blocks(found, (Chart, Table))
+    )
 
 
 def test_a_few_of_the_runs_fitted_are_drawn(room: Path) -> None:
