@@ -95,9 +95,10 @@ def parse_tokens(text: str | int) -> int:
     """
     written = str(text).strip()
     bare = re.fullmatch(_NUMBER + r"\s*[KMGTB]?", written)
-    budget = Budget.parse(f"{written}tok" if bare else written)
-    if budget.is_share or budget.unit != "tokens":
+    found = _ABSOLUTE.fullmatch(f"{written}tok" if bare else written)
+    if found is None or _UNITS[found["unit"][0]] != "tokens":
         raise ConfigError(f"Wanted a number of tokens, such as 5M or 5Mtok. Got {text!r}.")
-    if budget.amount < 1:
+    amount = float(found["number"]) * _SCALES[found["scale"]]
+    if amount < 1:
         raise ConfigError(f"A number of tokens must be at least 1. Got {text!r}.")
-    return round(budget.amount)
+    return round(amount)

@@ -13,6 +13,7 @@ from .polytope import Polytope
 FloatArray = NDArray[np.float64]
 
 _SLACK = 1e-9  # bounds that miss each other by rounding alone do not conflict
+_AT = 1e-6  # a mixture this close to a bound is at it: an exported one is written no closer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,21 @@ class Constraints:
             for limit in self.limits(len(mixture))
             if limit.row @ mixture > limit.at_most + _SLACK
         )
+
+    def binding(self, mixture: FloatArray) -> tuple[str, ...]:
+        """The constraints that mixture[domains] meets with no room left, in words.
+
+        A share of zero that no lower bound asks for is among them.
+        """
+        n_domains = len(mixture)
+        lower, _, _ = self._arrays(n_domains)
+        found = [
+            limit.what
+            for limit in self.limits(n_domains)
+            if abs(limit.row @ mixture - limit.at_most) <= _AT
+        ]
+        nothing = np.flatnonzero((mixture <= _AT) & (lower == 0))
+        return (*found, *(f"{self._name(int(domain))}: a share of 0" for domain in nothing))
 
     def limits(self, n_domains: int) -> list[Limit]:
         """Every constraint by itself: lower bounds, upper bounds, repetition caps, groups."""

@@ -134,6 +134,32 @@ def pairwise_jackknife_plus(
     return float(low[0]), float(high[0])
 
 
+def leave_out_radii(residuals: FloatArray, fold: IntArray, level: float) -> FloatArray:
+    """How far from its held-out prediction each run was to lie, float64[runs].
+
+    The order statistic of the absolute held-out errors of the runs in *other* folds: what one
+    would have said of the run before it was trained. The other runs' errors come from laws that
+    saw it, so no coverage is promised; with a law that the runs determine it is near ``level``.
+
+    Source: the plain jackknife's interval, as in Barber et al. (2021), Section 1.1, without each
+    run in turn.
+
+    Args:
+        residuals: float64[runs], held out.
+        fold: int64[runs].
+        level: wanted coverage, in (0, 1).
+
+    Returns:
+        inf where the other runs are too few for the level.
+    """
+    radii = np.empty(len(residuals))
+    for held in np.unique(fold):
+        others = np.abs(residuals[fold != held])
+        _, high = _spread(np.zeros((1, 1)), others, len(others), level)
+        radii[fold == held] = high[0]
+    return radii
+
+
 def _spread(
     centres: FloatArray, radii: FloatArray, n_runs: int, level: float
 ) -> tuple[FloatArray, FloatArray]:

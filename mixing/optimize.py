@@ -160,6 +160,7 @@ def _describe(
         level=level,
         gap=objective.gap(mixture) if law.convex and law.law.differentiable else None,
         method=method,
+        binding=limits.binding(mixture),
         compared=compared,
     )
 

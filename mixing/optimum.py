@@ -49,6 +49,7 @@ class Optimum:
         gap: Frank-Wolfe gap of the regularised objective, for a convex law: no mixture within
             the constraints is predicted better by more than this. None for other laws.
         method: "descent" or "simulate".
+        binding: the constraints that leave the mixture no room, in words.
         compared: "proportional", "prior" and "uniform", and "unimax" where available tokens and
             budget are known.
     """
@@ -60,6 +61,7 @@ class Optimum:
     level: float
     gap: float | None
     method: Method
+    binding: tuple[str, ...]
     compared: dict[str, Comparison]
 
     @property

@@ -16,6 +16,7 @@ from ..registry import did_you_mean
 from .console import failed, say
 
 VERBS = {
+    "plan": "Say what scoring will cost, and when it pays.",
     "score": "Give every document a score.",
     "embed": "Give every document an embedding.",
     "combine": "Make one score of several raters'.",

@@ -3,7 +3,7 @@
 OUT/scores/embeddings/  embedding tables, where a scorer reads them
 OUT/scores/<scorer>/    score tables
 OUT/selection/          what was kept
-OUT/mix/                design.csv, proxies/, law.json, mixture.json
+OUT/mix/                design.csv, proxies/, law.json, mixture.json, check.json, check.parquet
 OUT/dataset/            shards and manifest
 OUT/report.json         the table that ends a run
 """
@@ -237,6 +237,7 @@ def _check(
             f"({reason}). Lower mix.proxy.learning_rate, in another directory."
         )
     check = {name: row[complete].tolist() for name, row in zip(wanted, means, strict=True)}
+    runs.write(out / "mix" / "check.parquet")
     write_json(out / "mix" / "check.json", check)
     return check
 

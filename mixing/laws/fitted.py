@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from ..heldout import HeldOut, jackknife_plus, pairwise_jackknife_plus, subsets_without
+from ..heldout import (
+    HeldOut,
+    jackknife_plus,
+    leave_out_radii,
+    pairwise_jackknife_plus,
+    subsets_without,
+)
 from ..simplex import check_mixtures
 from .report import FitReport
 
@@ -163,6 +169,27 @@ class FittedLaw:
             for predicted, residual in zip(predictions, residuals, strict=True)
         ]
         return np.array([low for low, _ in bounds]).T, np.array([high for _, high in bounds]).T
+
+    def held_out_predictions(
+        self, level: float = 0.9, *, weights: ArrayLike | None = None
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What was predicted of each run by the law fitted without it, and where it was to lie.
+
+        See `mixing.heldout.leave_out_radii`.
+
+        Args:
+            level: coverage, in (0, 1).
+            weights: [targets]; if given, of the weighted sum, float64[runs, 1].
+
+        Returns:
+            (predicted, low, high), float64[runs, targets] each, in the order of ``runs``.
+        """
+        combine = self._combination(weights)
+        residuals = self.held_out.residuals @ combine
+        predicted = self.runs.losses @ combine - residuals
+        radii = [leave_out_radii(r, self.held_out.fold, level) for r in residuals.T]
+        reach = np.stack(radii, axis=1)
+        return predicted, predicted - reach, predicted + reach
 
     def difference_interval(
         self, first: ArrayLike, second: ArrayLike, weights: ArrayLike, level: float = 0.9

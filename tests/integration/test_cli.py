@@ -66,6 +66,7 @@ def test_a_mistyped_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["scroe"]) == 2
     assert "Did you mean 'score'?" in capsys.readouterr().err
     assert set(VERBS) == {
+        "plan",
         "score",
         "select",
         "combine",

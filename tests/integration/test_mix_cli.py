@@ -262,6 +262,8 @@ def test_an_optimum_from_tokens_by_domain(
         assert f"\n{name} " in said
     assert "Predicted gain over the prior mixture" in said
     assert "The prior mixture does not meet 'wiki': repetition cap" in said
+    assert any("cap" in bound or "bound" in bound for bound in found["binding"])
+    assert f"The proposal is at a bound: {'; '.join(found['binding'])}." in " ".join(said.split())
 
 
 def test_an_interval_that_holds_zero_is_said_in_words(

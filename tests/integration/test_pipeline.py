@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from curate.curves import Curves
 from tests.conftest import some_text
 from tests.unit.test_score import contents
 
@@ -105,6 +106,8 @@ def test_twice_and_killed_the_same_bytes(job: dict[str, Any], tmp_path: Path) ->
     assert "2 documents without a score, invalid_json (web/0.jsonl row 3)" in printed
     whole = contents(tmp_path / "whole")
     assert len(whole) > 40
+    checked = Curves.read(tmp_path / "whole" / "mix" / "check.parquet").runs
+    assert [name.split("-")[1] for name in checked] == ["proposed", "proportional", "unfiltered"]
 
     run(job, tmp_path / "again")
     assert contents(tmp_path / "again") == whole

@@ -114,3 +114,27 @@ def test_an_empty_polytope_says_so():
     )  # fmt: skip
     with pytest.raises(RuntimeError, match="No mixture lies within the polytope"):
         empty.minimum(np.ones(2))
+
+
+def test_binding_constraints_are_those_that_leave_no_room():
+    constraints = Constraints(
+        lower=(0.0, 0.0, 0.1, 0.1),
+        upper=(0.9, 0.5, 1.0, 1.0),
+        available_tokens=(1e9, 4e9, 1e9, 1e9),
+        budget_tokens=10e9,
+        max_epochs=2.0,
+        names=NAMES,
+        groups=(Group(domains=(0, 1, 2), lower=0.6, upper=0.9, name="real"),),
+    )
+    assert constraints.binding(np.array([0.2, 0.5, 0.2, 0.1])) == (
+        "'synthetic': lower bound 0.1",
+        "'code': upper bound 0.5",
+        "'web': repetition cap (2 epochs of the available tokens) 0.2",
+        "'books': repetition cap (2 epochs of the available tokens) 0.2",
+        "group 'real': at most 0.9",
+    )
+    assert constraints.binding(np.array([0.1, 0.4, 0.15, 0.35])) == ()
+    assert constraints.binding(np.array([0.0, 0.45, 0.15, 0.4])) == (
+        "group 'real': at least 0.6",
+        "'web': a share of 0",
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixing import Additive, Constant, Exponential, Linear
-from mixing.heldout import assign_folds, jackknife_plus
+from mixing.heldout import assign_folds, jackknife_plus, leave_out_radii
 from mixing.simplex import check_mixtures
 
 N_DOMAINS, N_TARGETS = 4, 3
@@ -163,6 +163,28 @@ def test_intervals_hold_what_they_should(n):
             held_gain.append(bounds[0] <= float(new[first, 0] - new[second, 0]) <= bounds[1])
     assert 0.84 < np.mean(held) < 0.97
     assert 0.84 < np.mean(held_gain) < 0.97
+
+
+def test_held_out_predictions_are_those_of_laws_that_had_not_seen_the_run():
+    law = Exponential(n_starts=1)
+    _, mixtures, losses = runs(law, 40, np.random.default_rng(5), 0.02)
+    fitted = law.fit(mixtures, losses, np.random.default_rng(0))
+    predicted, low, high = fitted.held_out_predictions(0.8)
+    fold = fitted.held_out.fold
+    for held, model in enumerate(fitted.held_out.models):
+        assert np.allclose(predicted[fold == held], model.predict(mixtures[fold == held]))
+    inside = ((low <= losses) & (losses <= high)).mean()
+    assert 0.7 < inside < 0.92
+    weights = np.array([0.5, 0.25, 0.25])
+    total, _, _ = fitted.held_out_predictions(0.8, weights=weights)
+    assert np.allclose(total[:, 0], predicted @ weights)
+
+
+def test_a_runs_own_error_is_no_part_of_its_interval():
+    residuals, fold = np.array([9.0, 1.0, -2.0, 3.0, 4.0]), np.arange(5)
+    assert leave_out_radii(residuals, fold, 0.8).tolist() == [4, 9, 9, 9, 9]
+    assert leave_out_radii(residuals, fold, 0.6).tolist() == [3, 4, 4, 4, 3]
+    assert np.isinf(leave_out_radii(residuals, fold, 0.9)).all()
 
 
 def test_the_interval_of_a_weighted_sum_is_one_interval():

@@ -238,6 +238,22 @@ def test_the_mean_has_no_opinion():
     assert best.interval == (-np.inf, np.inf)  # two runs support no interval
 
 
+def test_the_bounds_that_hold_an_optimum_are_named(fitted):
+    free = optimize(fitted, prior=PRIOR)
+    greatest = int(np.argmax(free.mixture))
+    upper = np.where(np.arange(3) == greatest, free.mixture[greatest] / 2, 1.0)
+    held = optimize(fitted, prior=PRIOR, constraints=Constraints(upper=tuple(upper)))
+    named = f"domain {greatest}: upper bound {upper[greatest]:.6g}"
+    assert named in held.binding
+    assert all("a share of 0" in other for other in held.binding if other != named)
+    assert not any("upper" in bound for bound in free.binding)
+    loose = tuple(np.minimum(1.0, free.mixture + 0.01))
+    assert not any(
+        "upper" in bound
+        for bound in optimize(fitted, prior=PRIOR, constraints=Constraints(upper=loose)).binding
+    )
+
+
 def test_many_domains_reach_the_gap():
     rng = np.random.default_rng(2)
     n = 17

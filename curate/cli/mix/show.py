@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,7 @@ def print_fit(found: Fit, where: str) -> None:
     )
     if found.candidates:
         _print_candidates(found)
-    print_warnings([*found.warnings, *_by_name(report.warnings, stored)])
+    print_warnings([*found.warnings, *stored.warnings])
     output.print(f"→ {printable(where)}")
 
 
@@ -59,16 +58,6 @@ def _print_candidates(found: Fit) -> None:
         )
 
 
-def _by_name(warnings: Sequence[str], stored: StoredLaw) -> list[str]:
-    """Warnings that number targets or domains, with their names."""
-    names = {"targets": stored.targets, "domains": stored.domains}
-
-    def renamed(match: re.Match[str]) -> str:
-        return f"{match[1]} {', '.join(names[match[1]][int(i)] for i in match[2].split(','))}"
-
-    return [re.sub(r"(targets|domains) \[([\d, ]+)\]", renamed, warning) for warning in warnings]
-
-
 def print_warnings(warnings: Sequence[str]) -> None:
     """One line each."""
     for warning in warnings:
@@ -77,24 +66,11 @@ def print_warnings(warnings: Sequence[str]) -> None:
 
 def print_parameters(stored: StoredLaw, level: float) -> None:
     """Each target's parameters, with their intervals."""
-    found = stored.law.parameters
-    if not found:
+    rows = stored.parameters(level)
+    if not rows:
         output.print(f"{printable(stored.law.law.name)} has no parameters to print.")
         return
-    intervals = stored.law.parameter_intervals(level)
-    rows: list[Sequence[object]] = []
-    for place, target in enumerate(stored.targets):
-        for name, values in found.items():
-            low, high = intervals[name]
-            for index, value in np.ndenumerate(values[place]):
-                label = name + "".join(f"[{_part(i, values, stored)}]" for i in index)
-                ends = (float(end[(place, *index)]) for end in (low, high))
-                rows.append((target, label, float(value), *ends))
     output.print(table(("target", "parameter", "value", f"{level:.0%} from", "to"), rows))
-
-
-def _part(index: int, values: Any, stored: StoredLaw) -> str:
-    return stored.domains[index] if values.shape[-1] == len(stored.domains) else str(index)
 
 
 def print_comparison(found: Comparison, where: str | None) -> None:
@@ -179,6 +155,8 @@ def print_mixture(found: dict[str, Any], where: str) -> None:
             more = len(other["violations"]) - _MOST_BROKEN
             also = f"; and {more} more" if more > 0 else ""
             output.print(printable(f"The {label} mixture does not meet {broken}{also}."))
+    if found["binding"]:
+        output.print(printable(f"The proposal is at a bound: {'; '.join(found['binding'])}."))
     if found["within_runs"]:
         output.print("No domain has less or more than in some run; --extrapolate lifts that.")
     output.print()

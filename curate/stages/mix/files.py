@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,30 @@ class StoredLaw:
         if objective is None:
             return None
         return list_by_name(objective, self.targets, "target", 0.0)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to beware of, with the names of targets and domains in place of their numbers."""
+        names = {"targets": self.targets, "domains": self.domains}
+
+        def renamed(match: re.Match[str]) -> str:
+            return f"{match[1]} {', '.join(names[match[1]][int(i)] for i in match[2].split(','))}"
+
+        said = self.law.report.warnings
+        return [re.sub(r"(targets|domains) \[([\d, ]+)\]", renamed, text) for text in said]
+
+    def parameters(self, level: float) -> list[tuple[str, str, float, float, float]]:
+        """Target, name, value and both ends of the interval of every parameter, by target."""
+        intervals = self.law.parameter_intervals(level)
+        rows = []
+        for place, target in enumerate(self.targets):
+            for name, values in self.law.parameters.items():
+                by_domain = values.shape[-1] == len(self.domains)
+                for index, value in np.ndenumerate(values[place]):
+                    parts = (f"[{self.domains[i] if by_domain else i}]" for i in index)
+                    low, high = (float(end[(place, *index)]) for end in intervals[name])
+                    rows.append((target, name + "".join(parts), float(value), low, high))
+        return rows
 
 
 def load_law(path: str | Path) -> StoredLaw:

@@ -102,6 +102,8 @@ def optimize(
             rng=np.random.default_rng(seed),
         )
     mixture = _described(stored, supply, found, objective) | {"within_runs": not extrapolate}
+    if at:
+        mixture["at"] = dict(at)
     if tokens is not None:
         mixture |= {"tokens": tokens, "max_epochs": max_epochs}
         if supply.available is not None:
@@ -198,6 +200,7 @@ def _described(
         "level": found.level,
         "method": found.method,
         "certificate": found.certificate,
+        "binding": list(found.binding),
     }
     if not np.array_equal(over.mixture, found.baseline) or supply.available is None:
         described["gain_over"] = "the prior mixture"

@@ -212,6 +212,11 @@ def references(
     return made
 
 
+def run_label(name: str) -> str:
+    """How the names of a mixture's runs begin."""
+    return re.sub(r"[^\w-]+", "-", name)[:40]
+
+
 def jobs(trial: Trial, selection: str | Path, n_seeds: int) -> list[Job]:
     """Every mixture with every seed, mixtures in the order of the trial, one after the other."""
     from ..proxies import KEPT, Job, over_all
@@ -231,7 +236,7 @@ def jobs(trial: Trial, selection: str | Path, n_seeds: int) -> list[Job]:
             )
             about = asdict(schedule)
         # The digest tells apart mixtures of one name that are verified in one directory.
-        label = re.sub(r"[^\w-]+", "-", names[0])[:40] + "-" + digest(about)[:8]
+        label = run_label(names[0]) + "-" + digest(about)[:8]
         made += [
             Job(run=f"{label}-{seed}", text=KEPT, schedule=schedule, seed=seed)
             for seed in range(FIRST_SEED, FIRST_SEED + n_seeds)

@@ -122,6 +122,7 @@ def _match(
         "share_extrapolated": found.share.n_extrapolated > 0,
         "longer_extrapolated": found.longer.n_extrapolated > 0,
         "rate_decays": decay is not None,
+        "fitted_until": last,
     }
 
 
