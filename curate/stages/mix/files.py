@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mixing.verify import spearman
 from ...budget import parse_tokens
 from ...errors import ConfigError, as_config_error
 from ...files import read_json, write_json
+from ...registry import find
 from ...runs import Columns
 from ...sheets import Sheet
 
@@ -67,7 +69,7 @@ def load_law(path: str | Path) -> StoredLaw:
     stored = read_json(Path(path))
     try:
         return StoredLaw(
-            law=mixing.FittedLaw.from_dict(stored["law"]),
+            law=mixing.FittedLaw.from_dict(stored["law"], partial(find, "laws")),
             domains=stored["domains"],
             targets=stored["targets"],
             columns=Columns(share_prefix=stored["share_prefix"], loss_prefix=stored["loss_prefix"]),
