@@ -217,7 +217,15 @@ def _unwrapped(column: Any) -> Any:
     """What an extension type stores, and runs as single values."""
     if isinstance(column, pa.ExtensionArray):
         return _unwrapped(column.storage)
-    return pc.run_end_decode(column) if pa.types.is_run_end_encoded(column.type) else column
+    if not pa.types.is_run_end_encoded(column.type):
+        return column
+    ends = column.run_ends.to_numpy()
+    rises = len(ends) and ends[0] > 0 and (ends[1:] > ends[:-1]).all()
+    if len(column) and not (
+        rises and ends[-1] >= column.offset + len(column) and len(column.values) >= len(ends)
+    ):
+        raise pa.ArrowInvalid("runs do not end one after the other, or before the column does")
+    return pc.run_end_decode(column)
 
 
 def _used(column: Any) -> tuple[Any, Any]:

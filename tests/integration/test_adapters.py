@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,11 +16,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from curate.adapters import ScoreColumns, as_map, scored
+from curate.adapters import ScoreColumns, as_map, columns, scored, stream
 from curate.demo import MODEL_PATH
 from curate.errors import BackendError, ConfigError
 from curate.registry import Recipe
 from scorers import Perplexity, TokenPrior
+from scorers.backends.fingerprint import fingerprint
 from scorers.base import Scored
 
 TEXTS: list[Any] = [
@@ -114,6 +117,24 @@ print(Hasher.hash(as_map({RECIPE!r})), Hasher.hash(as_map(Perplexity(model={str(
         as_map(RECIPE, text_column="n"),
     ]
     assert len({from_recipe, *map(Hasher.hash, others)}) == 4
+
+
+def test_another_model_under_the_same_name_has_another_hash(tmp_path: Path) -> None:
+    from datasets.fingerprint import Hasher
+
+    shutil.copytree(MODEL_PATH, tmp_path / "model")
+    recipe = Recipe("perplexity", {"model": str(tmp_path / "model")})
+    before = Hasher.hash(as_map(recipe))
+    assert Hasher.hash(as_map(recipe)) == before
+    with (tmp_path / "model/config.json").open("a") as file:
+        file.write("\n")
+    fingerprint.cache_clear()  # once in a process is enough for anybody else
+    assert Hasher.hash(as_map(recipe)) != before
+
+
+def test_examples_in_docstrings() -> None:
+    for module in (columns, stream):
+        assert doctest.testmod(module).failed == 0
 
 
 def test_a_fitted_scorer_travels(dataset: Any) -> None:
