@@ -60,7 +60,8 @@ class ScoreAnnotator(PipelineStep):  # type: ignore[misc]
             for document, reason in zip(batch, reasons, strict=True):
                 self.stat_update("total")
                 self.stat_update("scored" if reason is None else f"without_score_{_kind(reason)}")
-                self.update_doc_stats(document)
+                if isinstance(document.text, str):
+                    self.update_doc_stats(document)
                 yield document
 
 

@@ -29,7 +29,7 @@ from ..registry import did_you_mean
 from .texts import Texts
 
 SPANS = ("whole", "mean")
-_PEEK = 100
+_PEEK = 10_000
 """Lines looked at before an attribute that none of them has is called a mistake."""
 
 

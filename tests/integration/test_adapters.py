@@ -14,12 +14,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curate.adapters import ScoreColumns, as_map, columns, scored, stream
+from curate.corpus import Corpus
 from curate.demo import MODEL_PATH
 from curate.errors import BackendError, ConfigError
 from curate.registry import Recipe
+from curate.stages.importing import Meaning, import_column
 from scorers import Perplexity, TokenPrior
 from scorers.backends.fingerprint import fingerprint
 from scorers.base import Scored
@@ -334,6 +337,26 @@ def test_datatrove_filters(
     assert len(excluded) + len(found) == 14
     told = [f"dropped_{one['metadata']['filter_reason']}" for one in excluded]
     assert {name: told.count(name) for name in told} == reasons
+
+
+def test_what_datatrove_wrote_is_imported(tmp_path: Path, expected: list[float | None]) -> None:
+    from datatrove.data import Document
+    from datatrove.pipeline.writers import JsonlWriter
+
+    from curate.adapters.datatrove import ScoreAnnotator
+
+    documents = [Document(text=text, id=str(i)) for i, text in enumerate(TEXTS)]
+    annotated = [*ScoreAnnotator(RECIPE).run(documents)]
+    assert [one.metadata["perplexity_reason"] for one in annotated] == REASONS
+    with JsonlWriter(str(tmp_path / "in"), compression=None, expand_metadata=True) as writer:
+        for document in annotated:
+            document.text = document.text or ""  # its writers want a string
+            writer.write(document)
+    meaning = Meaning(name="perplexity", higher_is_better=False)
+    corpus = Corpus(inputs=(str(tmp_path / "in"),))
+    import_column(corpus, "perplexity", tmp_path / "scores", meaning)
+    (path,) = (tmp_path / "scores/perplexity").glob("*.parquet")
+    check(pq.read_table(path)["score"].to_pylist(), expected)
 
 
 def test_what_datatrove_steps_refuse() -> None:
