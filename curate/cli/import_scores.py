@@ -9,7 +9,7 @@ import click
 
 from ..errors import ConfigError, ShardError
 from . import options
-from .console import progress
+from .console import output, printable, progress
 from .score import print_report
 
 if TYPE_CHECKING:
@@ -125,5 +125,9 @@ def _import(
     with progress() as say:
         report = work(out=out, meaning=meaning, progress=say, **kw)
     print_report(report, f"{out}/{report.scorer}", what="with a score")
+    if report.documents and not report.scored:
+        output.print(
+            f"Warning: not one document has a score. Is {printable(default)} what holds it?"
+        )
     if report.failed:
         sys.exit(ShardError.exit_code)
