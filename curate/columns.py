@@ -1,8 +1,9 @@
-"""Columns of texts, of ids and of vectors, of whatever type they are stored in."""
+"""Columns of texts, of ids, of vectors and of scores, of whatever type they are stored in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,39 @@ def json_vector(value: Any) -> Vector | None:
     return numbers if numbers.ndim == 1 else None
 
 
+def numbers_of(column: Any, name: str, shard: Shard) -> tuple[list[float], list[str | None]]:
+    """Each number as float64, and why it is no score: "missing_score", "not_finite", or None.
+
+    Raises:
+        ShardError: the column holds no numbers.
+    """
+    plain = _unwrapped(column)
+    if pa.types.is_dictionary(plain.type):
+        plain = plain.dictionary_decode()
+    kinds = ("integer", "floating", "decimal", "null")
+    if not any(getattr(pa.types, f"is_{kind}")(plain.type) for kind in kinds):
+        raise ShardError(f"{shard.url}: column {name!r} holds {column.type}, not numbers.")
+    values = plain.cast(pa.float64(), safe=False)
+    numbers = values.to_numpy(zero_copy_only=False)
+    told = np.full(len(numbers), None, object)
+    told[~np.isfinite(numbers)] = "not_finite"
+    told[values.is_null().to_numpy(zero_copy_only=False)] = "missing_score"
+    return np.where(np.isfinite(numbers), numbers, np.nan).tolist(), told.tolist()
+
+
+def json_number(value: Any) -> tuple[float, str | None]:
+    """A score, and why it is none: also "not_a_number", as strings and booleans are."""
+    if value is None:
+        return np.nan, "missing_score"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return np.nan, "not_a_number"
+    try:
+        number = float(value)
+    except OverflowError:
+        return np.nan, "not_finite"
+    return (number, None) if isfinite(number) else (np.nan, "not_finite")
+
+
 def sound(column: Any) -> Any:
     """The column, once its offsets and indices are known to lie within it.
 
@@ -183,7 +217,15 @@ def _unwrapped(column: Any) -> Any:
     """What an extension type stores, and runs as single values."""
     if isinstance(column, pa.ExtensionArray):
         return _unwrapped(column.storage)
-    return pc.run_end_decode(column) if pa.types.is_run_end_encoded(column.type) else column
+    if not pa.types.is_run_end_encoded(column.type):
+        return column
+    ends = column.run_ends.to_numpy()
+    rises = len(ends) and ends[0] > 0 and (ends[1:] > ends[:-1]).all()
+    if len(column) and not (
+        rises and ends[-1] >= column.offset + len(column) and len(column.values) >= len(ends)
+    ):
+        raise pa.ArrowInvalid("runs do not end one after the other, or before the column does")
+    return pc.run_end_decode(column)
 
 
 def _used(column: Any) -> tuple[Any, Any]:

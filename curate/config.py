@@ -12,7 +12,7 @@ from .budget import Budget, parse_tokens
 from .errors import ConfigError
 from .registry import find, measured_by, names, reads_points
 from .stages.mix.fitting import AUTO
-from .stages.ordering import make_sampler
+from .stages.ordering import make_sampler, needs_direction
 from .stages.proxies import Swarm
 from .tables import EMBEDDINGS, check_name
 
@@ -224,11 +224,9 @@ def _check_names(pipeline: Pipeline) -> None:
     by = measured_by(pipeline.scorer(section.by))
     better = getattr(by, "higher_is_better", None)
     is_density = getattr(by, "column", None) == "log_density"
-    fits = {
-        "top-k": better is not None,
-        "softmax": better is not None,
-        "inverse-propensity": is_density,
-    }
+    fits = {"inverse-propensity": is_density}
+    if needs_direction(section.method):
+        fits[section.method] = better is not None
     if section.column is not None and section.method in fits:
         raise ConfigError(
             f"select.method {section.method} does not go with select.column: it reads the scores "

@@ -78,22 +78,38 @@ ALIASES: dict[str, dict[str, str]] = {"laws": {"m4": "exponential", "log-linear"
 
 def names(kind: str) -> list[str]:
     """All names of a kind, built-in ones first."""
-    added = (point.name for point in entry_points(group=f"curate.{kind}"))
-    return list(dict.fromkeys([*BUILT_IN[kind], *added]))
+    return [*BUILT_IN[kind], *added(kind)]
+
+
+def added(kind: str) -> dict[str, str]:
+    """Names of a kind that other packages add, and which package each comes from."""
+    found = {
+        point.name: point.dist.name if point.dist else "?"
+        for point in entry_points(group=f"curate.{kind}")
+    }
+    return {name: package for name, package in found.items() if name not in BUILT_IN[kind]}
 
 
 def find(kind: str, name: str) -> Any:
     """The class a name stands for.
 
     Raises:
-        ConfigError: no such name; says which one may have been meant.
+        ConfigError: no such name, and which one may have been meant; or the package that adds it
+            does not give it.
     """
     name = ALIASES.get(kind, {}).get(name, name)
     if name in BUILT_IN[kind]:
         module, _, attribute = BUILT_IN[kind][name].partition(":")
         return getattr(importlib.import_module(module), attribute)
     for point in entry_points(group=f"curate.{kind}", name=name):
-        return point.load()
+        try:
+            return point.load()
+        except Exception as error:  # whatever happens on import of somebody else's module
+            package = added(kind).get(name, "?")
+            raise ConfigError(
+                f"{name!r} of the package {package} cannot be loaded from {point.value!r}: "
+                f"{type(error).__name__}: {error}. Mend that package, or uninstall it."
+            ) from error
     known = [*names(kind), *ALIASES.get(kind, {})]
     raise ConfigError(f"{name!r} is none of the {kind}. {did_you_mean(name, known)}")
 

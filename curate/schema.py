@@ -21,14 +21,22 @@ def score_table(
     batch: Rows, score: np.ndarray, reason: list[str | None], extra: Mapping[str, np.ndarray]
 ) -> pa.Table:
     """The score table of one batch; what is masked of an extra, or NaN, is null."""
+    columns = {name: nullable(values) for name, values in extra.items()}
+    return table_of(batch, SCORE, score_column(score, reason), reason, columns)
+
+
+def score_column(score: np.ndarray, reason: list[str | None]) -> pa.Array:
+    """Scores as float64, null where there is a reason."""
     missing = np.array([r is not None for r in reason], bool)
-    columns = {}
-    for name, values in extra.items():
-        masked = np.ma.getmaskarray(values)
-        if np.issubdtype(values.dtype, np.floating):
-            masked = masked | np.isnan(np.asarray(values))
-        columns[name] = pa.array(np.asarray(values), mask=masked)
-    return table_of(batch, SCORE, pa.array(score, pa.float64(), mask=missing), reason, columns)
+    return pa.array(score, pa.float64(), mask=missing)
+
+
+def nullable(values: np.ndarray) -> pa.Array:
+    """An extra as a column; what is masked, or NaN, is null."""
+    masked = np.ma.getmaskarray(values)
+    if np.issubdtype(values.dtype, np.floating):
+        masked = masked | np.isnan(np.asarray(values))
+    return pa.array(np.asarray(values), mask=masked)
 
 
 def table_of(

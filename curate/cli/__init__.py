@@ -18,6 +18,7 @@ from .console import failed, say
 VERBS = {
     "plan": "Say what scoring will cost, and when it pays.",
     "score": "Give every document a score.",
+    "import": "Take scores that exist already.",
     "embed": "Give every document an embedding.",
     "combine": "Make one score of several raters'.",
     "select": "Keep the documents a budget has room for.",
@@ -28,6 +29,8 @@ VERBS = {
     "report": "Show all of it on one page.",
     "demo": "Make a corpus from this Python installation.",
 }
+_MODULES = {"import": "import_scores"}
+"""Of verbs that no module of Python can be called like."""
 
 
 class _Verbs(click.Group):
@@ -39,7 +42,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f".{cmd_name}", __name__)
+        module = importlib.import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __name__)
         command: click.Command = module.command
         return command
 

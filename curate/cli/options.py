@@ -46,6 +46,14 @@ trust_remote_code = click.option(
     "--trust-remote-code", is_flag=True, help="Run code that comes with a model or tokenizer."
 )
 
+any_option = click.option(
+    "--option",
+    "further",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any option of it, as in a pipeline file; repeatable.",
+)
+
 
 def several(*given: Command) -> Callable[[Command], Command]:
     """Options as one decorator, shown in the order given."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ShardError
-from ..registry import names
-from . import options, points
+from ..registry import added, names
+from . import options, plugins, points
 from .console import errors, output, printable, progress
 from .engines import runs_on
 
@@ -173,10 +173,6 @@ def token_prior(**kw: Any) -> None:
     _score("token-prior", **kw)
 
 
-for _scorer in points.COMMANDS:
-    command.add_command(_scorer)
-
-
 def _ask(
     scorer: str, *, rater: str | None, seed: int, engine_args: tuple[str, ...], **kw: Any
 ) -> None:
@@ -235,3 +231,9 @@ def print_report(
         output.print(f"  {n:,} {printable(reason)} (first: {printable(report.first[reason])})")
     for why in report.failed.values():
         errors.print(f"Shard left out: {printable(why)}", soft_wrap=True)
+
+
+for _scorer in points.COMMANDS:
+    command.add_command(_scorer)
+for _name, _package in added("scorers").items():
+    command.add_command(plugins.scorer(_name, _package, _faults, _score))

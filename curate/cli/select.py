@@ -7,14 +7,21 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
-from ..registry import names
+from ..registry import did_you_mean, names
 from . import options
 from .engines import runs_on
 from .tables import print_selection
 
 
+class _Samplers(click.Choice[str]):
+    """Names of samplers; an unknown one is answered with the nearest."""
+
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:  # noqa: ARG002
+        return f"{value!r} is none of the samplers. {did_you_mean(str(value), self.choices)}"
+
+
 @click.command()
-@click.argument("method", type=click.Choice(names("samplers")))
+@click.argument("method", type=_Samplers(names("samplers")))
 @click.option(
     "--scores", required=True, type=click.Path(), help="Directory of one scorer's tables."
 )
@@ -40,6 +47,7 @@ from .tables import print_selection
 )
 @click.option("--from", "lower", metavar="SHARE", help="20%: where the band begins, in its scores.")
 @click.option("--to", "upper", metavar="SHARE", help="50%: where it ends; in place of a budget.")
+@options.any_option
 @click.option("--column", help="Of the tables, to select by in place of the score; for band.")
 @click.option("--at-least", type=float, help="Leave out documents with a lower score.")
 @click.option("--at-most", type=float, help="Leave out documents with a higher score.")
@@ -66,6 +74,7 @@ def command(
     design: str | None,
     temperature: float | None,
     part: str | None,
+    further: tuple[str, ...],
     **request: Any,
 ) -> None:
     """Keep the documents that come first in METHOD's order, as far as the budget goes.
@@ -84,6 +93,7 @@ def command(
             raise ConfigError("--from and --to say how much is kept: leave out --budget, --quota.")
         ends, budget = band(lower, upper)
         given |= ends
+    given |= dict(options.key_value("--option", text) for text in further)
     manifest = select(
         out=out,
         method=method,

@@ -41,6 +41,7 @@ def read(
     first_chunk: int = 0,
     n_chunks: int | None = None,
     vector_column: str | None = None,
+    score_column: str | None = None,
 ) -> Iterator[Batch]:
     """Batches of ``chunk_rows`` documents, from chunk number ``first_chunk`` on.
 
@@ -55,16 +56,17 @@ def read(
         n_chunks: most batches read; None: all.
         vector_column: holds vectors, which are read in place of the texts. There need not be
             texts then; those there are count in ``n_bytes`` and are not looked into.
+        score_column: likewise, of scores.
 
     Raises:
         ShardError: the shard is cut short or damaged, or lacks a column that was named.
     """
     first = first_chunk * chunk_rows
     stop = None if n_chunks is None else first + n_chunks * chunk_rows
-    wanted = Wanted(shard, corpus, chunk_rows, first, stop, vector_column)
+    wanted = Wanted(shard, corpus, chunk_rows, first, stop, vector_column, score_column)
     parts = chunked(_PARTS[FORMATS[shard.suffix]](wanted), chunk_rows)
     while True:
-        with _damaged(shard, first):
+        with damaged(shard, first):
             if (part := next(parts, None)) is None:
                 return
             batch = batch_of(part, first, shard, corpus)
@@ -78,7 +80,7 @@ def row_counts(shard: Shard) -> list[int] | None:
     Raises:
         ShardError: the shard is cut short or damaged.
     """
-    with _damaged(shard, 0):
+    with damaged(shard, 0):
         match FORMATS[shard.suffix]:
             case "parquet":
                 return parquet_row_counts(shard)
@@ -88,7 +90,7 @@ def row_counts(shard: Shard) -> list[int] | None:
 
 
 @contextmanager
-def _damaged(shard: Shard, row: int) -> Iterator[None]:
+def damaged(shard: Shard, row: int) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..columns import Texts, names_of, sound, texts_of, vectors_of
+from ..columns import Texts, names_of, numbers_of, sound, texts_of, vectors_of
 from ..corpus import Shard
 from .batch import Part
 from .wanted import Columns, Wanted
@@ -108,12 +108,16 @@ def _parts(batch: Any, first: int, columns: Columns, wanted: Wanted) -> Iterator
         texts = texts_of(
             batch.column(columns.text), columns.text, shard, wanted.corpus.max_document_bytes
         )
-    vectors = None
+    vectors, scores = None, None
+    if columns.score is not None:
+        scores, unscored = numbers_of(batch.column(columns.score), columns.score, shard)
+        texts = Texts(pa.nulls(len(batch), pa.large_string()), texts.n_bytes, unscored)
     if columns.vector is not None:
         vectors = vectors_of(batch.column(columns.vector), columns.vector, shard)
         why = [None if vector is not None else "missing_vector" for vector in vectors]
         texts = Texts(pa.nulls(len(batch), pa.large_string()), texts.n_bytes, [*why])
-    yield Part(texts=texts, ids=ids, domains=domains, groups=groups, vectors=vectors)
+    found: dict[str, Any] = {"ids": ids, "domains": domains, "groups": groups}
+    yield Part(texts=texts, **found, vectors=vectors, scores=scores)
 
 
 @contextmanager

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from ..columns import Texts, Vector
 from ..corpus import Corpus, Shard
 
+_LISTS = ("ids", "domains", "groups", "vectors", "scores")
+"""What a part holds a list of, or None."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -46,17 +49,21 @@ class Batch(Rows):
     """Documents with their texts.
 
     ``reasons`` are "missing_text", "invalid_utf8", "invalid_json", "too_long"; where vectors were
-    asked for, "missing_vector", and "invalid_utf8", "invalid_json" or "too_long" of a whole line.
+    asked for, "missing_vector", and "invalid_utf8", "invalid_json" or "too_long" of a whole line;
+    where scores were, these and "missing_score", "not_a_number", "not_finite".
 
     Attributes:
         ids: as found, or None.
-        text: a large_string array, null where there is a reason, or where vectors were asked for.
+        text: a large_string array, null where there is a reason, or where vectors or scores were
+            asked for.
         vectors: float32[length] each, or None where there is none; empty unless asked for.
+        scores: NaN where there is a reason; empty unless asked for.
     """
 
     ids: list[str | None]
     text: Any
     vectors: list[Vector | None] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
 
     @cached_property
     def texts(self) -> list[str]:
@@ -86,6 +93,7 @@ class Part:
         texts: what is in the text column, with reasons of whole lines in their places.
         ids, domains, groups: values as strings.
         vectors: where they were asked for.
+        scores: where they were asked for.
     """
 
     texts: Texts
@@ -93,6 +101,7 @@ class Part:
     domains: list[str | None] | None
     groups: list[str | None] | None
     vectors: list[Vector | None] | None
+    scores: list[float] | None = None
 
     def __len__(self) -> int:
         return len(self.texts.reasons)
@@ -103,8 +112,7 @@ class Part:
             return self
         text, n_bytes = self.texts.text.slice(start, stop - start), self.texts.n_bytes[start:stop]
         lists: dict[str, Any] = {
-            name: None if (of := getattr(self, name)) is None else of[start:stop]
-            for name in ("ids", "domains", "groups", "vectors")
+            name: None if (of := getattr(self, name)) is None else of[start:stop] for name in _LISTS
         }
         return Part(texts=Texts(text, n_bytes, self.texts.reasons[start:stop]), **lists)
 
@@ -154,6 +162,7 @@ def batch_of(part: Part, first: int, shard: Shard, corpus: Corpus) -> Batch:
         groups=groups,
         text=part.texts.text,
         vectors=part.vectors or [],
+        scores=part.scores or [],
     )
 
 
@@ -169,7 +178,7 @@ def _joined(parts: list[Part]) -> Part:
         name: None
         if getattr(parts[0], name) is None
         else [value for part in parts for value in getattr(part, name)]
-        for name in ("ids", "domains", "groups", "vectors")
+        for name in _LISTS
     }
     texts = Texts(
         pa.concat_arrays([one.text for one in every]),

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ..columns import Texts, Vector, json_vector, texts_from
+from ..columns import Texts, Vector, json_number, json_vector, texts_from
+from ..corpus import Corpus, Shard
 from ..errors import ShardError
 from .batch import Part
 from .wanted import Wanted
@@ -25,7 +26,7 @@ _AT_ONCE = 16 * 2**20
 _CODECS = {".jsonl.gz": "gzip", ".jsonl.zst": "zstd"}
 
 
-class _Long(NamedTuple):
+class Long(NamedTuple):
     """A line that was not kept, of so many bytes."""
 
     n_bytes: int
@@ -42,6 +43,7 @@ class _Row(NamedTuple):
     domain: str | None = None
     group: str | None = None
     vector: Vector | None = None
+    score: tuple[float, str | None] = (np.nan, None)
 
 
 def jsonl_parts(wanted: Wanted) -> Iterator[Part]:
@@ -52,7 +54,7 @@ def jsonl_parts(wanted: Wanted) -> Iterator[Part]:
             larger than a shard may.
     """
     with wanted.shard.open() as stream:
-        lines = (line for line in _lines(stream, wanted) if isinstance(line, _Long) or line.strip())
+        lines = json_lines(stream, wanted.shard, wanted.corpus)
         head = list(itertools.islice(lines, _PEEK))
         _check_columns(head, wanted)
         every = itertools.islice(itertools.chain(head, lines), wanted.first, wanted.stop)
@@ -60,7 +62,7 @@ def jsonl_parts(wanted: Wanted) -> Iterator[Part]:
         n_bytes = 0
         for line in every:
             waiting.append(_row(line, wanted))
-            n_bytes += 0 if isinstance(line, _Long) else len(line)
+            n_bytes += 0 if isinstance(line, Long) else len(line)
             if len(waiting) == wanted.chunk_rows or n_bytes > _AT_ONCE:
                 yield _part(waiting, wanted)
                 waiting, n_bytes = [], 0
@@ -68,15 +70,24 @@ def jsonl_parts(wanted: Wanted) -> Iterator[Part]:
             yield _part(waiting, wanted)
 
 
-def _lines(stream: Any, wanted: Wanted) -> Iterator[bytes | _Long]:
-    """Lines, of which none is held that is longer than a line may be."""
-    codec = _CODECS.get(wanted.shard.suffix)
+def json_lines(stream: Any, shard: Shard, corpus: Corpus) -> Iterator[bytes | Long]:
+    """Lines that are not blank, of which none is held that is longer than a line may be.
+
+    Raises:
+        ShardError: the shard becomes larger than a shard may.
+    """
+    lines = _lines(stream, shard, corpus)
+    return (line for line in lines if isinstance(line, Long) or line.strip())
+
+
+def _lines(stream: Any, shard: Shard, corpus: Corpus) -> Iterator[bytes | Long]:
+    codec = _CODECS.get(shard.suffix)
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     if codec is not None and not size:
         raise EOFError("it is empty, which is no compressed file")
-    most = max(_FREE_BYTES, size * wanted.corpus.max_expansion) if codec else None
-    longest = wanted.corpus.max_line_bytes
+    most = max(_FREE_BYTES, size * corpus.max_expansion) if codec else None
+    longest = corpus.max_line_bytes
     lines = io.BufferedReader(pa.input_stream(stream, compression=codec), 1 << 20)
     n_read, mark = 0, codecs.BOM_UTF8
     while line := lines.readline(longest + 1):
@@ -87,35 +98,36 @@ def _lines(stream: Any, wanted: Wanted) -> Iterator[bytes | _Long]:
             del line, kept
             while rest := lines.readline(1 << 20):
                 length, n_read = length + len(rest), n_read + len(rest)
-                _check_size(n_read, most, wanted)
+                _check_size(n_read, most, shard, corpus)
                 if rest.endswith(b"\n"):
                     break
-            yield _Long(length)
+            yield Long(length)
         else:
             yield kept
-        _check_size(n_read, most, wanted)
+        _check_size(n_read, most, shard, corpus)
 
 
-def _check_size(n_read: int, most: float | None, wanted: Wanted) -> None:
+def _check_size(n_read: int, most: float | None, shard: Shard, corpus: Corpus) -> None:
     if most is not None and n_read > most:
         raise ShardError(
-            f"{wanted.shard.url}: becomes more than {most:,.0f} bytes when it is decompressed, "
-            f"{wanted.corpus.max_expansion:g} times its own size. If it is meant to, raise "
+            f"{shard.url}: becomes more than {most:,.0f} bytes when it is decompressed, "
+            f"{corpus.max_expansion:g} times its own size. If it is meant to, raise "
             f"--max-expansion."
         )
 
 
-def _check_columns(head: list[bytes | _Long], wanted: Wanted) -> None:
+def _check_columns(head: list[bytes | Long], wanted: Wanted) -> None:
     corpus = wanted.corpus
     found = [row.fields for row in (_row(line, wanted) for line in head) if row.fields is not None]
     there = frozenset[str]().union(*found)
-    needed = [corpus.text_column if wanted.vector is None else wanted.vector, corpus.group_column]
+    read = corpus.text_column if wanted.reads_text else None
+    needed = [read, wanted.vector, wanted.score, corpus.group_column]
     if found and any(name is not None and name not in there for name in needed):
         wanted.columns(sorted(there))
 
 
-def _row(line: bytes | _Long, wanted: Wanted) -> _Row:
-    if isinstance(line, _Long):
+def _row(line: bytes | Long, wanted: Wanted) -> _Row:
+    if isinstance(line, Long):
         return _Row(None, "too_long", line.n_bytes)
     corpus = wanted.corpus
     try:
@@ -135,6 +147,7 @@ def _row(line: bytes | _Long, wanted: Wanted) -> _Row:
             domain=_name(value.get(corpus.domain_column)),
             group=_name(value.get(corpus.group_column)),
             vector=None if wanted.vector is None else json_vector(value.get(wanted.vector)),
+            score=json_number(value.get(wanted.score)),
         )
     except RecursionError:  # an id that is a list of lists of lists
         return _Row(None, "invalid_json", len(line))
@@ -150,10 +163,14 @@ def _name(value: Any) -> str | None:
 
 def _part(rows: list[_Row], wanted: Wanted) -> Part:
     corpus, with_vectors = wanted.corpus, wanted.vector is not None
+    with_scores = wanted.score is not None
     texts = texts_from([row.text for row in rows], corpus.max_document_bytes)
     reasons, n_bytes = list(texts.reasons), texts.n_bytes.copy()
     if with_vectors:
         reasons = [None if row.vector is not None else "missing_vector" for row in rows]
+    if with_scores:
+        reasons = [row.score[1] for row in rows]
+    if not wanted.reads_text:
         texts = Texts(pa.nulls(len(rows), pa.large_string()), n_bytes, reasons)
     for i, row in enumerate(rows):
         if row.reason is not None:
@@ -164,4 +181,5 @@ def _part(rows: list[_Row], wanted: Wanted) -> Part:
         domains=None if corpus.domain_column is None else [row.domain for row in rows],
         groups=None if corpus.group_column is None else [row.group for row in rows],
         vectors=[row.vector for row in rows] if with_vectors else None,
+        scores=[row.score[0] for row in rows] if with_scores else None,
     )

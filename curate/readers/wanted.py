@@ -18,6 +18,7 @@ class Columns(NamedTuple):
     domain: str | None
     group: str | None
     vector: str | None
+    score: str | None
 
     @property
     def names(self) -> list[str]:
@@ -36,6 +37,7 @@ class Wanted:
         first: rows left out at the start.
         stop: the row to stop before; None: read to the end.
         vector: column of vectors, which are read in place of the texts.
+        score: column of scores, which are read in place of the texts.
     """
 
     shard: Shard
@@ -44,6 +46,12 @@ class Wanted:
     first: int
     stop: int | None
     vector: str | None
+    score: str | None = None
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether it is the texts that are wanted; where they are not, there need be none."""
+        return self.vector is None and self.score is None
 
     @property
     def most_bytes(self) -> int:
@@ -56,11 +64,12 @@ class Wanted:
         Raises:
             ShardError: one that was asked for is not there, or there twice.
         """
-        corpus, vector = self.corpus, self.vector
-        text = corpus.text_column if vector is None or corpus.text_column in names else None
+        corpus, vector, score = self.corpus, self.vector, self.score
+        text = corpus.text_column if self.reads_text or corpus.text_column in names else None
         for wanted, option in (
             (text, "--text-column"),
             (vector, "--vector-column"),
+            (score, "--score-column"),
             (corpus.id_column, "--id-column"),
             (corpus.domain_column, "--domain-column"),
             (corpus.group_column, "--group-column"),
@@ -71,7 +80,7 @@ class Wanted:
                     f"{', '.join(map(repr, names))}: name one with {option}."
                 )
         id_column = corpus.id_column or ("id" if "id" in names else None)
-        found = Columns(text, id_column, corpus.domain_column, corpus.group_column, vector)
+        found = Columns(text, id_column, corpus.domain_column, corpus.group_column, vector, score)
         for name in found.names:
             if names.count(name) > 1:
                 raise ShardError(

@@ -95,6 +95,13 @@ def score_texts(scorer: Scorer, texts: Sequence[str], prepared: Any, policy: Pol
     return _Search(scorer, policy, first).run(texts)
 
 
+def explained(scored: Scored, reasons: Sequence[str | None]) -> Scored:
+    """The scores, with the reader's reasons in the places where it found no text to score."""
+    told = [mine or theirs for mine, theirs in zip(reasons, scored.reason, strict=True)]
+    value = np.where([why is not None for why in reasons], np.nan, scored.value)
+    return Scored(value, told, scored.extra)
+
+
 @dataclass(frozen=True)
 class _Search:
     """Looks for the documents of a chunk on which a scorer fails.

@@ -12,8 +12,10 @@ from ..errors import ConfigError, as_config_error
 from ..registry import did_you_mean, find, names
 from ..tables import ScoreStore
 
-DIRECTED = ("top-k", "softmax")
-"""Samplers that need to know which end of the score is better."""
+
+def needs_direction(name: str) -> bool:
+    """Whether a sampler must know which end of the score is better: it has such an option."""
+    return "higher_is_better" in _options(name)
 
 
 def make_sampler(name: str, **options: Any) -> Sampler:
@@ -60,7 +62,7 @@ def suited(
             f"inverse-propensity needs the scores of `curate score density`. {store.root} holds "
             f"{by!r}."
         )
-    if name not in DIRECTED:
+    if not needs_direction(name):
         return make_sampler(name, **options)
     if column is not None:
         raise ConfigError(

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from scorers.base import FittableScorer, Scored, Scorer
@@ -23,7 +22,7 @@ from ..registry import Recipe
 from ..schema import score_table
 from ..tables import ScoreStore, check_name
 from .fitting import fit
-from .measuring import Policy, prepared_by, score_texts
+from .measuring import Policy, explained, prepared_by, score_texts
 from .score_report import ScoreReport
 from .sources import Progress, described, silent
 from .tabulate import Measure, tabulate
@@ -132,11 +131,5 @@ def _measure(scorer: Scorer, policy: Policy, batch: Batch) -> Callable[[], pa.Ta
 
 
 def _table(batch: Batch, scored: Scored) -> Any:
-    """The reader's reasons stand where there was no text to score."""
-    reasons = [
-        found if found is not None else given
-        for found, given in zip(batch.reasons, scored.reason, strict=True)
-    ]
-    value = np.where([r is not None for r in batch.reasons], np.nan, scored.value)
-    whole = Scored(value, reasons, scored.extra)
+    whole = explained(scored, batch.reasons)
     return score_table(batch, whole.value, whole.reason, whole.extra)

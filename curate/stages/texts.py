@@ -22,19 +22,21 @@ class Texts:
         corpus: what to read.
         chunk_rows: documents in a chunk.
         rater: what falls to another one has no text here, but a reason.
-        vector_column: read in place of the texts; None: texts.
+        vector_column, score_column: read in place of the texts; None: texts.
     """
 
     corpus: Corpus
     chunk_rows: int
     rater: RaterShare | None = None
     vector_column: str | None = None
+    score_column: str | None = None
 
     def read(
         self, shard: Shard, first_chunk: int = 0, n_chunks: int | None = None
     ) -> Iterator[Batch]:
         """See `curate.stages.sources.Source.read`."""
-        which = (self.chunk_rows, first_chunk, n_chunks, self.vector_column)
+        columns = (self.vector_column, self.score_column)
+        which = (self.chunk_rows, first_chunk, n_chunks, *columns)
         for batch in read(shard, self.corpus, *which):
             yield batch if self.rater is None else _shared(batch, self.rater)
 

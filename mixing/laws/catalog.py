@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .base import Law
@@ -50,13 +50,14 @@ def describe_spec(law: Law) -> dict[str, Any]:
     return {"law": law.name, "spec": spec}
 
 
-def restore_spec(data: Mapping[str, Any]) -> Law:
-    """The law that `describe_spec` described.
+def restore_spec(data: Mapping[str, Any], find: Callable[[str], type[Law]] = find_law) -> Law:
+    """The law that `describe_spec` described, its class as ``find`` gives it for its name.
 
     Raises:
         ValueError: for the name of a law that this package does not have.
     """
-    return find_law(data["law"])(**{name: _rich(value) for name, value in data["spec"].items()})
+    spec = {name: _rich(value, find) for name, value in data["spec"].items()}
+    return find(data["law"])(**spec)
 
 
 def _plain(value: Any) -> Any:
@@ -67,9 +68,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _rich(value: Any) -> Any:
+def _rich(value: Any, find: Callable[[str], type[Law]]) -> Any:
     if isinstance(value, Mapping):
-        return restore_spec(value)
+        return restore_spec(value, find)
     if isinstance(value, list):
-        return tuple(_rich(item) for item in value)
+        return tuple(_rich(item, find) for item in value)
     return value

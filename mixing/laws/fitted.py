@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -229,15 +230,21 @@ class FittedLaw:
         }
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> FittedLaw:
+    def from_dict(
+        cls, data: dict[str, Any], find: Callable[[str], type[Law]] | None = None
+    ) -> FittedLaw:
         """The law that ``to_dict`` described.
+
+        Args:
+            data: as ``to_dict`` gave it.
+            find: the class of a law by its name; None: `find_law`, which knows this package's.
 
         Raises:
             ValueError: for the name of a law that this package does not have.
         """
-        from .catalog import restore_spec
+        from .catalog import find_law, restore_spec
 
-        law = restore_spec(data)
+        law = restore_spec(data, find or find_law)
         n_runs = len(data["runs"]["mixtures"])
         runs = Runs(
             **{k: np.array(v, np.float64).reshape(n_runs, -1) for k, v in data["runs"].items()}

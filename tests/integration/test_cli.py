@@ -71,6 +71,7 @@ def test_a_mistyped_command(capsys: pytest.CaptureFixture[str]) -> None:
         "select",
         "combine",
         "embed",
+        "import",
         "mix",
         "build",
         "run",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ...budget import parse_tokens
 from ...errors import ConfigError, as_config_error
 from ...files import read_json, write_json
 from ...places import place
+from ...registry import find
 from ...runs import Columns
 from ...sheets import Sheet
 
@@ -93,7 +95,7 @@ def load_law(path: str | Path) -> StoredLaw:
     stored = read_json(place(path))
     try:
         return StoredLaw(
-            law=mixing.FittedLaw.from_dict(stored["law"]),
+            law=mixing.FittedLaw.from_dict(stored["law"], partial(find, "laws")),
             domains=stored["domains"],
             targets=stored["targets"],
             columns=Columns(share_prefix=stored["share_prefix"], loss_prefix=stored["loss_prefix"]),
