@@ -76,12 +76,12 @@ class StoredLaw:
         """Target, name, value and both ends of the interval of every parameter, by target."""
         intervals = self.law.parameter_intervals(level)
         rows = []
-        for place, target in enumerate(self.targets):
+        for number, target in enumerate(self.targets):
             for name, values in self.law.parameters.items():
                 by_domain = values.shape[-1] == len(self.domains)
-                for index, value in np.ndenumerate(values[place]):
+                for index, value in np.ndenumerate(values[number]):
                     parts = (f"[{self.domains[i] if by_domain else i}]" for i in index)
-                    low, high = (float(end[(place, *index)]) for end in intervals[name])
+                    low, high = (float(end[(number, *index)]) for end in intervals[name])
                     rows.append((target, name + "".join(parts), float(value), low, high))
         return rows
 
