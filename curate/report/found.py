@@ -37,6 +37,7 @@ class Found:
         datasets: manifests of datasets.
         pipeline: the report of `curate run`.
         check: losses of a pipeline's proxies by mixture, one a seed.
+        check_runs: the curves of these.
     """
 
     scores: list[ScoreStore] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Found:
     datasets: list[Path] = field(default_factory=list)
     pipeline: dict[str, Any] | None = None
     check: dict[str, list[float]] | None = None
+    check_runs: Path | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -88,6 +90,8 @@ class Found:
             self.pipeline = held
         elif path.name == "check.json" and {"proposed", "proportional"} <= keys:
             self.check = held
+            curves = path.with_suffix(".parquet")
+            self.check_runs = curves if curves.exists() else None
         elif {"law", "domains", "targets"} <= keys:
             self.laws.append(path)
         elif {"mixture", "predicted_loss"} <= keys:

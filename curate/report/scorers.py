@@ -11,6 +11,7 @@ from ..stages.correlate import Correlations
 from ..tables import ScoreStore
 from .blocks import Block, Chart, Note, Section, Table
 from .charts import colour, figure, heat, label, plain
+from .cost import Measured
 from .population import FloatArray, Sample, Tables
 
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -19,18 +20,19 @@ _BETTER = {True: "higher is better", False: "lower is better", None: "neither en
 
 
 def section(
-    tables: Tables, sample: Sample, speeds: Mapping[str, Sequence[dict[str, Any]]]
+    tables: Tables, sample: Sample, progress: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> Section:
     """Every scorer in turn.
 
     Args:
         tables: theirs.
         sample: of the documents.
-        speeds: by scorer, the last line of each of its runs' progress, in order.
+        progress: lines of each scorer's progress.jsonl.
     """
     counts = tables.counts()
     overview = [
-        _overview(store, counts[store.name], speeds.get(store.name, ())) for store in tables.stores
+        _overview(store, counts[store.name], Measured.of(progress.get(store.name, ())))
+        for store in tables.stores
     ]
     blocks: list[Block] = [
         Table(
@@ -50,25 +52,21 @@ def section(
     return Section(name="scorers", title="Scorers", lead=lead, blocks=blocks)
 
 
-def _overview(
-    store: ScoreStore, counts: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
-) -> list[Any]:
+def _overview(store: ScoreStore, counts: Mapping[str, Any], measured: Measured | None) -> list[Any]:
     n, without = counts["documents"].total(), counts["reasons"].total()
-    seconds = sum(run["seconds"] for run in runs)
-    done = sum(run["documents"] for run in runs)
-    tokens = [run["tokens"] for run in runs if run.get("tokens") is not None]
     config = store.config
-    return [
+    cells = [
         store.name,
         f"{config['column']}, {config['unit']}",
         _BETTER[config["higher_is_better"]],
         n,
         n - without,
         without,
-        done / seconds if seconds and done else None,
-        sum(tokens) / seconds if seconds and tokens else None,
-        seconds / 3600 if seconds else None,
     ]
+    if measured is None or not measured.seconds:
+        return [*cells, None, None, None]
+    tokens = None if measured.tokens is None else measured.tokens / measured.seconds
+    return [*cells, measured.documents / measured.seconds, tokens, measured.seconds / 3600]
 
 
 def _of_scorer(

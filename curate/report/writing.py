@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..corpus import Corpus
+from ..costs import Training
 from ..embeddings import EmbeddingTables
 from ..errors import ConfigError, CurateError
-from ..files import whole
+from ..files import read_json, whole
 from ..places import place
 from ..stages.correlate import correlate
 from ..stages.selection import Selection
-from . import documents, scorers, selection
+from . import cost, documents, mixing, scorers, selection
 from .blocks import Note, Section
 from .coverage import covered
 from .found import Found, find
+from .learning import measured_saving
 from .page import page
 from .population import Sample, Tables, ranks
 
@@ -42,7 +45,12 @@ class Written:
 
 
 def report(
-    run: Sequence[str | Path], out: str | Path, *, corpus: Corpus | None = None, seed: int = 0
+    run: Sequence[str | Path],
+    out: str | Path,
+    *,
+    corpus: Corpus | None = None,
+    training: Training | None = None,
+    seed: int = 0,
 ) -> Written:
     """Write a page on all that some directories hold.
 
@@ -51,6 +59,7 @@ def report(
         out: HTML file to write.
         corpus: what was scored, for the texts; None: as the pipeline's report names it, if there
             is one, else no texts are shown.
+        training: the run that the data feeds, to hold the cost of scoring against.
         seed: of the sample of documents.
 
     Raises:
@@ -60,8 +69,9 @@ def report(
     if path.is_dir():
         raise ConfigError(f"{out}: a directory. Name the file to write, such as {out}/report.html.")
     found = find(run)
-    sections = [*_sections(found, corpus or _own_corpus(found), seed)]
-    title = f"curate: {', '.join(place(one).name or str(one) for one in run)}"
+    sections = [*_sections(found, corpus or _own_corpus(found), training, seed)]
+    names = (place(one).absolute().name or str(one) for one in run)
+    title = f"curate: {', '.join(names)}"
     lead = "What was measured, what was kept, and what the proportions rest on."
     about = f"Made by curate {__version__}. Whatever comes from documents is shown as text."
     content = page(title, lead, sections, about)
@@ -76,19 +86,56 @@ def _own_corpus(found: Found) -> Corpus | None:
     return None if named is None else Corpus(**{**named, "inputs": tuple(named["inputs"])})
 
 
-def _sections(found: Found, corpus: Corpus | None, seed: int) -> Iterator[Section]:
+def _sections(
+    found: Found, corpus: Corpus | None, training: Training | None, seed: int
+) -> Iterator[Section]:
+    progress = {store.name: recorded(store.root) for store in found.scores}
     chosen = found.selections[0] if found.selections else None
     tables = Tables.of(found.scores) if found.scores else None
     sample = None
     if tables is not None:
         sample = tables.sample(_of_these(chosen, tables), seed=seed)
-        yield scorers.section(tables, sample, {s.name: runs_of(s.root) for s in tables.stores})
+        yield scorers.section(tables, sample, progress)
         better = [store.config["higher_is_better"] for store in tables.stores]
         yield documents.section(sample, ranks(sample, better), better, corpus)
         if len(tables.stores) > 1:
             yield scorers.agreement(correlate([s.root for s in tables.stores], seed=seed))
     if chosen is not None:
         yield _selection(chosen, found, tables, sample, seed)
+    yield from _mixing_and_cost(found, progress, training)
+
+
+def _mixing_and_cost(
+    found: Found, progress: Mapping[str, list[dict[str, Any]]], training: Training | None
+) -> Iterator[Section]:
+    manifest = read_json(found.datasets[0]) if found.datasets else None
+    mixture = _first(found.mixtures)
+    mixed = mixing.section(
+        _first(found.laws),
+        mixture,
+        _first(found.runs),
+        _first(found.verified),
+        found.check,
+        manifest,
+        found.check_runs,
+    )
+    if mixed is not None:
+        yield mixed
+    objective = None if mixture is None else read_json(mixture).get("objective")
+    saving = None if found.check_runs is None else measured_saving(found.check_runs, objective)
+    domains = (manifest or {}).get("domains", {}).values()
+    priced = cost.section(
+        progress,
+        training,
+        dataset_tokens=sum(count["tokens"] for count in domains) or None,
+        measured_saving=saving,
+    )
+    if priced is not None:
+        yield priced
+
+
+def _first(paths: Sequence[Path]) -> Path | None:
+    return paths[0] if paths else None
 
 
 def _of_these(chosen: Path | None, tables: Tables) -> Path | None:
@@ -123,22 +170,12 @@ def _selection(
     return Section(name=made.name, title=made.title, lead=made.lead, blocks=(*made.blocks, more))
 
 
-def runs_of(root: Path) -> list[dict[str, Any]]:
-    """The last line of each run that is recorded in a directory's progress, in their order."""
+def recorded(root: Path) -> list[dict[str, Any]]:
+    """The lines of a directory's progress.jsonl; none where there is no such file."""
     path = root / PROGRESS
-    if not path.exists():
-        return []
-    runs: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            told = json.loads(line)
-        except ValueError:
-            continue  # cut short when the process was killed
-        if told.get("event") == "started":
-            runs.append(told)
-        elif runs:
-            runs[-1] |= told
-    return [run for run in runs if "seconds" in run]
-
-
-__all__ = ["Written", "report", "runs_of"]
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    found = []
+    for line in lines:
+        with suppress(ValueError):  # cut short when a process was killed
+            found.append(json.loads(line))
+    return [line for line in found if isinstance(line, dict)]

@@ -19,6 +19,7 @@ import numpy as np
 from ..budget import parse_tokens
 from ..config import Pipeline
 from ..corpus import Corpus
+from ..credentials import redacted
 from ..engines import Local
 from ..errors import ConfigError
 from ..files import digest, local_directory, write_json
@@ -266,6 +267,10 @@ def _report(
     }
     keys = ("predicted_loss", "predicted_interval", "gain", "gain_interval", "gain_holds_zero")
     return {
+        "corpus": {
+            **pipeline.corpus.model_dump(),
+            "inputs": [redacted(given) for given in pipeline.corpus.inputs],
+        },
         "domains": domains,
         "scored": {report.scorer: report.as_dict() for report in scored},
         "prediction": {key: mixture[key] for key in (*keys, "certificate")},
