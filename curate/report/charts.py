@@ -1,7 +1,7 @@
 """Figures for Plotly, made of plain arrays; names from a corpus are shown as they are spelled.
 
 Colours tell domains apart on light and dark ground and to people who see few colours (Okabe and
-Ito 2008); what is left open here, such as the ground, the page sets.
+Ito 2008, the blue lighter); what is left open here, such as the ground, the page sets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 COLOURS = (
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8f8f3f", "#7f7f7f",
+    "#1f86c9", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8f8f3f", "#7f7f7f",
 )  # fmt: skip
 _LONGEST = 40
 Figure = dict[str, Any]
@@ -93,7 +93,7 @@ def lines(
     made = figure(data, x=x_title, y=y_title, percent=percent)
     made["layout"]["legend"] = {"traceorder": "normal"}  # not turned round where a ground is filled
     if log_x:
-        made["layout"]["xaxis"] |= {"type": "log", "tickformat": "~s"}
+        logarithmic(made)
     return made
 
 
@@ -196,7 +196,7 @@ def mark(made: Figure, *, x: float | None = None, y: float | None = None, text: 
     """The figure with a line across it at one x or one y, and what the line is in words."""
     across = {"type": "line", "line": {"color": colour(7), "dash": "dot", "width": 1}}
     where: dict[str, Any] = {"x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
-    at: dict[str, Any] = {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom"}
+    at: dict[str, Any] = {"x": x, "y": 1, "yref": "paper", "yanchor": "top", "xanchor": "left"}
     if y is not None:
         where = {"y0": y, "y1": y, "x0": 0, "x1": 1, "xref": "paper"}
         at = {"y": y, "x": 1, "xref": "paper", "xanchor": "right", "yanchor": "bottom"}
@@ -281,6 +281,14 @@ def _band(x: ArrayLike, ends: np.ndarray, shade: str) -> list[dict[str, Any]]:
             (ends[:, 1], {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.18)"}),
         )
     ]
+
+
+def logarithmic(made: Figure) -> Figure:
+    """The figure with a logarithmic x axis, with ticks at 1, 2 and 5 where it is short."""
+    values = [v for trace in made["data"] for v in trace["x"] if v is not None and v > 0]
+    is_short = bool(values) and max(values) < 300 * min(values)
+    made["layout"]["xaxis"] |= {"type": "log", "dtick": "D2" if is_short else 1, "tickformat": "~s"}
+    return made
 
 
 def plain(values: ArrayLike) -> list[float | None]:

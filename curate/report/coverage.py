@@ -67,7 +67,7 @@ def covered(tables: EmbeddingTables, selection: Selection, seed: int = 0) -> Cov
         share=float(holds[there].mean()),
         by_chance=float(_expected(size[there], int(chosen.sum())).mean()),
         lost_documents=float(size[~holds].sum() / max(1, size.sum())),
-        said=f"From the embeddings {tables.store.name} of {len(points):,} documents"
+        said=f"From embeddings ({tables.store.name}) of {len(points):,} documents"
         + ("." if drawn.is_everything else f", drawn from {drawn.n_documents:,}."),
     )
 

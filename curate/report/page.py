@@ -18,6 +18,8 @@ from typing import Any
 
 from .blocks import Block, Cell, Chart, Documents, Note, Section, Table
 
+_MOST_ROWS = 24
+"""Of a table that is shown at once; a longer one is unfolded."""
 _POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
@@ -122,10 +124,13 @@ def _table(table: Table) -> str:
         + "</tr>\n"
         for row in table.rows
     )
-    return (
+    made = (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>\n"
     )
+    if len(table.rows) <= _MOST_ROWS:
+        return made
+    return f"<details><summary>{len(table.rows):,} rows</summary>\n{made}</details>\n"
 
 
 def _is_figure(cell: object) -> bool:

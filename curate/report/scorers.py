@@ -131,7 +131,7 @@ def distribution(score: FloatArray, group: Any, axis: str) -> dict[str, Any]:
     low, high = np.quantile(score, [0.001, 0.999])
     if low == high:
         low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, _BINS + 1)
+    edges = np.linspace(low, high, _bins(len(score)) + 1)
     middle = (edges[:-1] + edges[1:]) / 2
     names, n = np.unique(group.astype(str), return_counts=True)
     largest = [str(name) for name in names[np.argsort(-n, kind="stable")]]
@@ -151,6 +151,11 @@ def distribution(score: FloatArray, group: Any, axis: str) -> dict[str, Any]:
             }
         )
     return figure(data, x=axis, y="density")
+
+
+def _bins(n: int) -> int:
+    """Fewer where there are few documents, in which many bins would show noise."""
+    return int(np.clip(2 * n ** (1 / 3), 10, _BINS))
 
 
 def agreement(found: Correlations) -> Section:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..places import read_parquet
 from ..stages.selection import Selection
 from ..tables import table_path
-from .blocks import Block, Chart, Note, Section, Table
-from .charts import bars, colour, figure, plain
+from .blocks import Block, Cell, Chart, Note, Section, Table
+from .charts import bars, colour, figure, logarithmic, plain
 from .coverage import Covered
 from .population import FloatArray, Sample
 
@@ -96,36 +96,22 @@ def section(
 
 
 def _table(domains: dict[str, Any], unit: str) -> Table:
-    keys = ("documents", "without_score", "outside_limits", "not_selected", "kept")
-    rows = [
-        [name, *(c.get(key, 0) for key in keys), _share(c["kept"], c["documents"]),
-         c[f"{unit}_kept"], _share(c[f"{unit}_kept"], c[unit])]
-        for name, c in domains.items()
-    ]  # fmt: skip
-    if len(rows) > 1:
-        sums = {
-            key: sum(c.get(key, 0) for c in domains.values())
-            for key in (*keys, unit, f"{unit}_kept")
-        }
-        rows.append(
-            ["all", *(sums[key] for key in keys), _share(sums["kept"], sums["documents"]),
-             sums[f"{unit}_kept"], _share(sums[f"{unit}_kept"], sums[unit])]
-        )  # fmt: skip
-    columns = (
-        "domain",
-        "documents",
-        "no score",
-        "outside limits",
-        "not selected",
-        "kept",
-        "share kept",
-    )
+    keys = ("documents", "without_score", "outside_limits", "kept", unit, f"{unit}_kept")
+    counts = {name: [count.get(key, 0) for key in keys] for name, count in domains.items()}
+    if len(counts) > 1:
+        counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)]
+    rows: list[list[Cell]] = []
+    for name, (documents, without, outside, kept, before, after) in counts.items():
+        left = documents - without - outside - kept
+        shares = (_share(kept, documents), after, _share(after, before))
+        rows.append([name, documents, without, outside, left, kept, *shares])
     return Table(
         title="What became of every document",
-        columns=(*columns, f"{unit} kept", f"share of {unit}"),
+        columns=("domain", "documents", "no score", "outside limits", "not selected", "kept",
+                 "share kept", f"{unit} kept", f"share of {unit}"),
         rows=rows,
         caption="Documents in = without a score + outside the limits + not selected + kept.",
-    )
+    )  # fmt: skip
 
 
 def _share(part: float, whole: float) -> str | None:
@@ -198,9 +184,7 @@ def _two(
         )
     ]
     made = figure(data, x=axis, y="share of documents", percent=True)
-    if powers:
-        made["layout"]["xaxis"]["type"] = "log"
-    return made
+    return logarithmic(made) if powers else made
 
 
 def _inclusion(found: Inclusion, domains: dict[str, Any]) -> list[Block]:
@@ -271,6 +255,7 @@ def _covered(found: Covered | None) -> list[Block]:
             title="Embedding cells that are still covered",
             columns=("", "value"),
             rows=rows,
-            caption=f"{found.said} Fewer than by chance: the scorer empties whole regions.",
+            caption=f"{found.said} If fewer are covered than by chance, the selection empties "
+            "whole regions.",
         )
     ]

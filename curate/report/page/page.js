@@ -20,9 +20,9 @@
     }
     return {
       margin: { l: 60, r: 12, t: 12, b: 50 },
-      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
       barmode: "group",
       ...layout,
+      legend: { ...layout.legend, orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
       paper_bgcolor: paper,
       plot_bgcolor: paper,
       font: { color: text, size: 12 },
