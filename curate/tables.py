@@ -153,7 +153,7 @@ class ScoreStore:
                 f"{self.root}: scoring has not come to its end there. Run the same "
                 f"`curate {_VERB[self.measured]}` again; it goes on where it stopped."
             )
-        return read_record(self.root / REPORT, ("shards", "failed", "documents"))
+        return read_record(self.root / REPORT, ("shards", "failed"))
 
     def shard_names(self) -> list[str]:
         """Names of the shards of the last finished run; of all tables, where there is none."""

@@ -14,7 +14,7 @@ from ..corpus import FORMATS, Corpus, Shard
 from ..errors import CorpusError, CurateError
 from ..readers import read
 from .blocks import Block, Documents, Note, Section
-from .population import FloatArray, Sample
+from .population import FloatArray, Sample, Tables
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _AT_EACH, _OF_A_PAIR = 3, 5
@@ -38,7 +38,11 @@ class Choice:
 
 
 def section(
-    sample: Sample, rank: FloatArray, better: Sequence[bool | None], corpus: Corpus | None
+    sample: Sample,
+    rank: FloatArray,
+    better: Sequence[bool | None],
+    tables: Tables,
+    corpus: Corpus | None,
 ) -> Section:
     """Texts beside where they stand by every scorer.
 
@@ -46,11 +50,12 @@ def section(
         sample: the documents.
         rank: as `ranks` gives them.
         better: of each scorer, whether a higher score is better.
+        tables: what the documents are of.
         corpus: the shards; None: no texts are shown.
     """
     chosen = [*at_percentiles(sample, rank), *disagreements(sample, rank)]
     every = np.unique(np.concatenate([np.empty(0, np.int64), *(one.at for one in chosen)]))
-    texts, notes = ({}, [_NO_TEXTS]) if corpus is None else _texts(sample, every, corpus)
+    texts, notes = ({}, [_NO_TEXTS]) if corpus is None else _texts(sample, every, tables, corpus)
     entries = [
         {"why": one.why, **_entry(sample, rank, int(i), texts.get(int(i)))}
         for one in chosen
@@ -133,7 +138,7 @@ def _number(value: float, digits: int) -> float | None:
 
 
 def _texts(
-    sample: Sample, every: NDArray[np.int64], corpus: Corpus
+    sample: Sample, every: NDArray[np.int64], tables: Tables, corpus: Corpus
 ) -> tuple[dict[int, str], list[Note]]:
     """Texts by place in the sample, and what is to be said where some are missing."""
     found: dict[int, str] = {}
@@ -144,8 +149,8 @@ def _texts(
         return {}, [Note(f"The corpus cannot be read: {error}", "warning")]
     for name in sorted({str(sample.shard[i]) for i in every}):
         here = [int(i) for i in every if sample.shard[i] == name]
-        if name not in shards:
-            missing.append(name)
+        if name not in shards or not tables.holds(shards[name]):
+            missing.append(f"{name} ({'changed' if name in shards else 'not there'})")
             continue
         try:
             found.update(_of_shard(sample, here, shards[name], corpus))

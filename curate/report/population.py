@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from samplers import Take
 
+from ..corpus import Shard
 from ..places import read_parquet
 from ..schema import SCORE
 from ..seeds import lots
@@ -95,6 +96,14 @@ class Tables:
     def shards(self) -> list[str]:
         """Names of the shards, sorted."""
         return self.stores[0].shard_names()
+
+    def holds(self, shard: Shard) -> bool:
+        """Whether a shard is still as large as when it was scored; in a store, the same object."""
+        told = shard_fingerprint(self.stores[0], shard.name)
+        if not shard.is_local:
+            return shard.fingerprint == told
+        path = Path(shard.url)
+        return path.is_file() and path.stat().st_size == int(told.partition(":")[0])
 
     def counts(self) -> dict[str, dict[str, Counter[str]]]:
         """Of each scorer documents by domain ("documents"), and reasons ("reasons")."""

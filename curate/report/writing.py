@@ -97,7 +97,7 @@ def _sections(
         sample = tables.sample(_of_these(chosen, tables), seed=seed)
         yield scorers.section(tables, sample, progress)
         better = [store.config["higher_is_better"] for store in tables.stores]
-        yield documents.section(sample, ranks(sample, better), better, corpus)
+        yield documents.section(sample, ranks(sample, better), better, tables, corpus)
         if len(tables.stores) > 1:
             yield scorers.agreement(correlate([s.root for s in tables.stores], seed=seed))
     if chosen is not None:

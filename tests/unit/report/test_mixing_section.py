@@ -19,6 +19,7 @@ from curate.report.response import moving
 from curate.stages.mix import optimize
 from curate.stages.mix.files import StoredLaw, load_law
 from curate.stages.mix.verifying import report
+from tests.planted_mix import planted_mix
 from tests.planted_trial import (
     DOMAINS,
     GOOD,
@@ -35,19 +36,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A law, an optimum, its verification and a check, of planted losses."""
-    path = tmp_path_factory.mktemp("mix")
-    planted_law().write(path / "law.json")
-    available = path / "available.json"
-    available.write_text(
-        json.dumps(dict(zip(DOMAINS, SUPPLY.available.astype(int).tolist(), strict=True)))
-    )
-    optimize(
-        path / "law.json", None, path / "mixture.json", available=available, tokens=6_000_000,
-        objective={"code": 1.0, "web": 1.0},
-    )  # fmt: skip
-    trial = trial_of(GOOD)
-    (path / "verify").mkdir()
-    report(planted_law(), trial, runs_of(trial), path / "verify", limits=(6_000_000, 4.0))
+    path = tmp_path_factory.mktemp("mix") / "of"
+    planted_mix(path)
     check = trial_of(("check-proposed", [0.5, 0.02, 0.48], {"code": 1.0}))
     runs = runs_of(replace(check, names=[["check-proposed"], ["check-proportional"], *[
         [f"check-{'unfiltered' if row == 2 else row}"] for row in range(2, len(check.names))
