@@ -12,8 +12,10 @@ import click
 
 from .. import __version__, interrupts
 from ..errors import CurateError
-from ..registry import did_you_mean
-from .console import failed, say
+from .console import failed, say, start
+from .groups import Named
+
+NAME = "curate"
 
 VERBS = {
     "score": "Give every document a score.",
@@ -25,10 +27,11 @@ VERBS = {
     "run": "Do all of it, from one pipeline file.",
     "inspect": "Say what a directory holds.",
     "demo": "Make a corpus from this Python installation.",
+    "completion": "Complete commands and names in a shell.",
 }
 
 
-class _Verbs(click.Group):
+class _Verbs(Named):
     """Imports a verb's module when the verb is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -45,16 +48,9 @@ class _Verbs(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], VERBS)}")
-        return super().resolve_command(ctx, args)
-
 
 @click.group(cls=_Verbs)
-@click.version_option(__version__, prog_name="curate")
+@click.version_option(__version__, prog_name=NAME)
 def cli() -> None:
     """Decide what a language model is trained on: score, select, mix, build."""
 
@@ -69,8 +65,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _run(arguments: list[str] | None) -> int:
     """The exit code of a command."""
     stopped = interrupts.Interrupted()
+    start()
     try:
-        done = cli.main(arguments, standalone_mode=False)
+        done = cli.main(arguments, NAME, standalone_mode=False)
     except KeyboardInterrupt:
         return failed(stopped)
     except click.Abort as abort:  # what click makes of an interrupt, and of a file that ends early

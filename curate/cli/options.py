@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from ..corpus import Corpus
 from ..errors import ConfigError
+from ..registry import ALIASES, names
 
 Command = Callable[..., Any]
 
@@ -45,6 +47,16 @@ on_error = click.option(
 trust_remote_code = click.option(
     "--trust-remote-code", is_flag=True, help="Run code that comes with a model or tokenizer."
 )
+
+
+def named(kind: str, *more: str) -> Callable[..., list[CompletionItem]]:
+    """For ``shell_complete``: the registered names of a kind, and more."""
+
+    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+        known = [*more, *names(kind), *ALIASES.get(kind, {})]
+        return [CompletionItem(name) for name in known if name.startswith(begun)]
+
+    return complete
 
 
 def several(*given: Command) -> Callable[[Command], Command]:
@@ -189,6 +201,7 @@ def may_read_corpus(command: Command) -> Command:
 embeds = several(
     click.option(
         "--embedder",
+        shell_complete=named("embedders"),
         help="hashed-ngrams, or a model: directory or hub name.  [default: hashed-ngrams]",
     ),
     click.option(

@@ -26,9 +26,10 @@ from ..engines import Engine, Local
 from ..errors import ConfigError, as_config_error
 from ..files import claim, digest, local_directory, only_writer, read_json, refuse_another
 from ..places import place
+from ..progress import Amount, Machine, Progress, Reporter, silent
 from ..runs import RunTable
 from .proxy_runs import ProxyRuns, read_runs, run_file
-from .proxy_stacks import Trained, Work, plan, progress_of, train
+from .proxy_stacks import Trained, Work, plan, step_of, train
 from .proxy_swarm import Job, Swarm, measured_steps, over_all
 from .proxy_text import BEFORE, KEPT, write_tokens
 from .proxy_tokenizer import make_tokenizer
@@ -41,8 +42,6 @@ _SECONDS_BETWEEN_LOOKS = 5.0
 
 _TWO = Local(2)
 
-Say = Callable[[str], None]
-
 
 def run(
     design: str | Path,
@@ -52,7 +51,7 @@ def run(
     *,
     swarm: Swarm,
     engine: Engine = _TWO,
-    progress: Say = lambda _: None,
+    progress: Reporter = silent,
 ) -> RunTable:
     """Train one proxy for each mixture of a design, on what was kept of each domain.
 
@@ -63,7 +62,7 @@ def run(
         out: local directory; the runs are written to its runs.parquet.
         swarm: model and training.
         engine: trains; a stack has one thread.
-        progress: told how far it is.
+        progress: told how far it is; see `curate.progress`, where a run is a shard.
 
     Returns:
         The last losses of the runs that did not diverge.
@@ -84,7 +83,7 @@ def run_design(
     swarm: Swarm,
     seeds: int = 1,
     engine: Engine = _TWO,
-    progress: Say = lambda _: None,
+    progress: Reporter = silent,
 ) -> ProxyRuns:
     """As `run`, with all that was measured, and each mixture with several seeds.
 
@@ -132,7 +131,8 @@ def run_jobs(
     *,
     swarm: Swarm,
     engine: Engine = _TWO,
-    progress: Say = lambda _: None,
+    progress: Reporter = silent,
+    stage: str = "mix run",
 ) -> ProxyRuns:
     """Train what is not trained yet, in stacks side by side, and collect the losses.
 
@@ -145,17 +145,28 @@ def run_jobs(
     """
     root, chosen, jobs = local_directory(out), Selection(place(selection)), [*jobs]
     _check(jobs, swarm.device)
-    with only_writer(root):
+    machine = Machine(
+        device=swarm.device,
+        n_devices=1 if swarm.device == "cpu" else engine.models,
+        parameters=swarm.proxy.n_parameters,
+    )
+    with (
+        only_writer(root),
+        Progress(progress, root, stage, root.name, len(jobs), machine=machine) as heard,
+    ):
+        heard.doing("encoding the text")
         spec = _prepare(root, chosen, corpus, swarm, {job.run: job for job in jobs})
         left = []
         for job in jobs:
             done = run_file(root, job)
             if done.exists():
                 refuse_another(root, read_json(done)["job"], job.plain())
+                heard.finish(job.run, before=True)
             else:
                 left.append(job.run)
+        heard.doing(None)
         start = time.perf_counter()
-        steps = _train(root, jobs, left, spec, swarm, chosen, engine, progress) if left else 0
+        steps = _train(root, jobs, left, spec, swarm, chosen, engine, heard) if left else 0
         seconds = time.perf_counter() - start
         finished = read_runs(root, jobs, chosen, spec)
     return replace(finished, model_steps=steps, seconds=seconds)
@@ -222,7 +233,7 @@ def _train(
     swarm: Swarm,
     chosen: Selection,
     engine: Engine,
-    progress: Say,
+    progress: Progress,
 ) -> int:
     """Train the jobs that are left; how many model-steps that took."""
     works = [
@@ -238,18 +249,15 @@ def _train(
         )
         for name, members in plan(root, jobs, left, spec, swarm).items()
     ]
-    unfinished = {work.name: len(work.jobs) for work in works}
-    n_steps, n_left, total = 0, sum(unfinished.values()), len(jobs)
-    progress(f"proxies: {n_left} of {total} runs to train, in stacks: {len(works)}")
-    with as_config_error("proxy runs"), _looked_at(root, unfinished, spec.steps, progress):
+    seen = _Seen(works, spec, progress)
+    n_steps = 0
+    with as_config_error("proxy runs"), seen.looking():
         on_cpu = swarm.device == "cpu"
         for done in engine.map(train, works) if on_cpu else engine.stream(_trainer, works):
             n_steps += done.model_steps
-            n_left -= len(done.runs)
-            unfinished.pop(done.name)
+            seen.finish(done)
             for name, reason in done.diverged.items():
-                progress(f"proxies: {name} diverged and is left out: {reason}")
-            progress(f"proxies: {total - n_left}/{total} runs (finished {done.runs[-1]})")
+                progress.note(f"{name} diverged and is left out: {reason}")
     shutil.rmtree(root / "stacks")
     return n_steps
 
@@ -259,26 +267,53 @@ def _trainer() -> Callable[[Iterable[Work]], Iterator[Trained]]:
     return partial(map, train)
 
 
-@contextmanager
-def _looked_at(
-    root: Path, unfinished: dict[str, int], n_steps: int, progress: Say
-) -> Iterator[None]:
-    """Tell now and then how far stacks are that take long."""
-    stop = threading.Event()
+class _Seen:
+    """Tells now and then how far stacks are that take long, by their checkpoints."""
 
-    def look() -> None:
-        told = 0.0
-        while not stop.wait(_SECONDS_BETWEEN_LOOKS):
-            stacks = dict(unfinished)
-            done = progress_of(root, stacks) / max(1, sum(stacks.values()) * n_steps)
-            if done > told:
-                told = done
-                progress(f"proxies: {sum(stacks.values())} runs in training, {done:.0%} done")
+    def __init__(self, works: Sequence[Work], spec: ProxySpec, progress: Progress) -> None:
+        self._root, self._progress = works[0].root, progress
+        self._n_steps, self._tokens = spec.steps, spec.batch * spec.length
+        self._left = {work.name: work for work in works}
+        self._first = {name: step_of(self._root, name) for name in self._left}
+        self._told = dict.fromkeys(self._left, 0)
+        self._lock = threading.Lock()
 
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    def finish(self, done: Trained) -> None:
+        """A stack is trained."""
+        with self._lock:
+            del self._left[done.name]
+            self._add(done.model_steps - self._told[done.name])
+            for run in done.runs:
+                self._progress.finish(run)
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look every few seconds in this block."""
+        stop = threading.Event()
+
+        def look() -> None:
+            while not stop.wait(_SECONDS_BETWEEN_LOOKS):
+                with self._lock:
+                    for name, work in self._left.items():
+                        self._look(name, [job.run for job in work.jobs])
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _look(self, name: str, runs: Sequence[str]) -> None:
+        first = self._first[name]
+        steps = step_of(self._root, name) - first
+        done = steps * len(runs)
+        if done > self._told[name]:
+            self._add(done - self._told[name])
+            self._told[name] = done
+            for run in runs:
+                self._progress.add(Amount(), run, steps / max(1, self._n_steps - first))
+
+    def _add(self, model_steps: int) -> None:
+        self._progress.add(Amount(tokens=model_steps * self._tokens))
