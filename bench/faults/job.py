@@ -183,8 +183,7 @@ def write_corpus(root: Path, documents: int) -> int:
 
 
 def contents(root: Path) -> Left:
-    """Hash of every file, and the names of empty directories; a lock may stay, and a log is none
-    of the results."""
+    """Hash of every file but locks and logs, which are no results, and the empty directories."""
     found = {}
     for path in sorted(root.rglob("*")):
         if path.name in (".lock", LOG):
