@@ -94,8 +94,15 @@ def parse_tokens(text: str | int) -> int:
         ConfigError: not a number of tokens.
     """
     written = str(text).strip()
-    bare = re.fullmatch(_NUMBER + r"\s*[KMGTB]?", written)
-    budget = Budget.parse(f"{written}tok" if bare else written)
+    bare = re.fullmatch(_NUMBER + r"\s*[kKMGTB]?", written)
+    try:
+        budget = Budget.parse(f"{written.upper()}tok" if bare else written)
+    except ConfigError as error:
+        if bare:
+            raise
+        raise ConfigError(
+            f"Wanted a number of tokens, such as 500K, 5M or 5Mtok. Got {text!r}."
+        ) from error
     if budget.is_share or budget.unit != "tokens":
         raise ConfigError(f"Wanted a number of tokens, such as 5M or 5Mtok. Got {text!r}.")
     if budget.amount < 1:

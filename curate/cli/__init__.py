@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from concurrent.futures import BrokenExecutor
+from difflib import get_close_matches
 from io import StringIO
 from typing import NoReturn
 
@@ -62,6 +64,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
+def _hint(error: click.ClickException) -> str:
+    """What an option is about that is missing, and what may have been meant in place of a value."""
+    option = getattr(error, "param", None)
+    if isinstance(error, click.MissingParameter) and isinstance(option, click.Option):
+        return option.help or ""
+    if isinstance(error, click.BadParameter) and option and isinstance(option.type, click.Choice):
+        given = re.match(r"'(.*?)' is not one of", error.message)
+        near = get_close_matches(given[1], map(str, option.type.choices), n=1) if given else []
+        return f"Did you mean {near[0]!r}?" if near else ""
+    return ""
+
+
 def _run(arguments: list[str] | None) -> int:
     """The exit code of a command."""
     stopped = interrupts.Interrupted()
@@ -75,7 +89,7 @@ def _run(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         told = StringIO()
         error.show(told)
-        say(told.getvalue())
+        say(told.getvalue() + _hint(error))
         return error.exit_code
     except BrokenExecutor as error:
         return failed(stopped if interrupts.was_asked() else error)

@@ -11,13 +11,16 @@ from .console import progress
 from .figures import show, tells
 from .score import print_report, report_figures
 
+WAYS = ("mean", "weighted-sum", "mean-rank", "max-rank", "blend", "blend-rank")
+
 
 @click.command()
 @click.argument("raters", nargs=-1, required=True, type=click.Path(), metavar="RATER_DIR...")
 @click.option(
     "--how",
     required=True,
-    help="mean, weighted-sum, mean-rank, max-rank, blend or blend-rank.",
+    shell_complete=options.among(lambda: WAYS),
+    help=f"{', '.join(WAYS[:-1])} or {WAYS[-1]}.",
 )
 @click.option(
     "--weight",

@@ -48,7 +48,7 @@ def printable(text: object) -> str:
 def say(text: str) -> None:
     """Several lines on standard error, each safe for a terminal, and however quiet it is to be."""
     errors.quiet = False
-    for line in text.splitlines():
+    for line in text.expandtabs(2).splitlines():
         errors.print(printable(line), soft_wrap=True)
 
 
@@ -65,6 +65,11 @@ def _explained(error: BaseException | None) -> str:
         return (
             f"{where}{os.strerror(error.errno or 0)}. {_NO_WAY_TO_WRITE[error.errno]}: nothing "
             f"that is done is lost. {interrupts.GO_ON}"
+        )
+    if isinstance(error, OSError) and error.errno is not None and error.filename:
+        return (
+            f"{error.filename}: {os.strerror(error.errno)}. Check that this is the path that was "
+            f"meant, and a file or a directory as it should be."
         )
     if isinstance(error, MemoryError):
         return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -49,14 +49,18 @@ trust_remote_code = click.option(
 )
 
 
-def named(kind: str, *more: str) -> Callable[..., list[CompletionItem]]:
-    """For ``shell_complete``: the registered names of a kind, and more."""
+def among(known: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
+    """For ``shell_complete``: some words."""
 
     def complete(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
-        known = [*more, *names(kind), *ALIASES.get(kind, {})]
-        return [CompletionItem(name) for name in known if name.startswith(begun)]
+        return [CompletionItem(name) for name in known() if name.startswith(begun)]
 
     return complete
+
+
+def named(kind: str, *more: str) -> Callable[..., list[CompletionItem]]:
+    """For ``shell_complete``: the registered names of a kind, and more."""
+    return among(lambda: [*more, *names(kind), *ALIASES.get(kind, {})])
 
 
 def several(*given: Command) -> Callable[[Command], Command]:

@@ -26,9 +26,9 @@ def watching(watched: Watched) -> Iterator[Reporter]:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(20),
-            TextColumn("{task.fields[said]}"),
+            BarColumn(16),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[said]}"),
         )
         with Progress(*columns, console=errors, transient=True) as bars:
             yield _summing(_Bars(bars), watched)
@@ -89,6 +89,8 @@ class _Lines:
         now = time.monotonic()
         if isinstance(update, Note):
             self._print(update.text)
+        elif isinstance(update, Started):
+            self._last = now
         elif isinstance(update, Standing) and update.event != "progress":
             if said := summary(update):
                 self._print(said)
@@ -109,10 +111,9 @@ def _line(now: Standing) -> str:
     if now.doing:
         return now.doing
     parts = [f"{now.shards:,}/{now.started.n_shards:,} {_units(now.started)}"]
-    parts += _amounts(now)
-    if now.eta_seconds is not None:
+    if now.eta_seconds:
         parts.append(f"{duration(now.eta_seconds)} left")
-    return ", ".join(parts)
+    return ", ".join(parts + _amounts(now))
 
 
 def _amounts(now: Standing) -> list[str]:

@@ -109,7 +109,8 @@ def _check_columns(head: list[bytes | _Long], wanted: Wanted) -> None:
     corpus = wanted.corpus
     found = [row.fields for row in (_row(line, wanted) for line in head) if row.fields is not None]
     there = frozenset[str]().union(*found)
-    needed = [corpus.text_column if wanted.vector is None else wanted.vector, corpus.group_column]
+    text = corpus.text_column if wanted.vector is None else wanted.vector
+    needed = (text, corpus.id_column, corpus.domain_column, corpus.group_column)
     if found and any(name is not None and name not in there for name in needed):
         wanted.columns(sorted(there))
 

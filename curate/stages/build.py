@@ -140,7 +140,13 @@ def _claim(target: Path, config: dict[str, Any]) -> None:
     """Keep what an earlier run left if it was of this very request, and remove it otherwise."""
     mine = digest(config)
     there = target / CLAIM
-    if not there.exists() or read_json(there) != mine:
+    before = read_json(there) if there.exists() else None
+    if isinstance(before, dict):
+        raise ConfigError(
+            f"{target} holds tables or runs (its {CLAIM} says so), and no dataset. Give another "
+            f"directory."
+        )
+    if before != mine:
         for stale in (CLAIM, SPOOL, DATA):
             remove(target / stale)
         write_json(there, mine)

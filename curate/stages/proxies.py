@@ -200,6 +200,7 @@ def _prepare(
     try:
         try:
             tokenizer = make_tokenizer(root, swarm, chosen, corpus)
+            _ = tokenizer.size  # loads it
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"The tokenizer {swarm.tokenizer!r} cannot be loaded: give a directory, a hub name "
