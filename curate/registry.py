@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from .errors import BackendError, ConfigError
+from .model_names import check_model
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "scorers": {
@@ -177,34 +178,6 @@ def make_scorer(name: str, **options: Any) -> Any:
     if "backend" in _options(scorer) or "tokenizer" in options:
         check_model(name, wanted)
     return _made(name, build, wanted)
-
-
-def check_model(name: str, wanted: Any) -> None:
-    """Whether what names a model is no file, no empty directory and no directory that is not there.
-
-    Args:
-        name: of what asks for it.
-        wanted: as the command line names it.
-
-    Raises:
-        ConfigError: it is.
-    """
-    if not isinstance(wanted, str) or wanted == "demo":
-        return
-    path, found = Path(wanted), None
-    if path.is_file():
-        found = "is a file"
-    elif path.is_dir():
-        patterns = ("*config.json", "tokenizer*", "modules.json")
-        if not any(any(path.glob(pattern)) for pattern in patterns):
-            found = "is a directory with no model in it"
-    elif wanted.startswith((".", "/", "~")) or wanted.count("/") > 1:
-        found = "is not there"
-    if found is not None:
-        raise ConfigError(
-            f"{name}: {wanted} {found}. Wanted a directory with config.json, safetensors and a "
-            f"tokenizer, a hub name, or demo."
-        )
 
 
 @dataclass(frozen=True)

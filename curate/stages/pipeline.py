@@ -24,10 +24,11 @@ from ..errors import ConfigError
 from ..files import digest, local_directory, write_json
 from ..progress import Progress, Reporter, silent
 from ..registry import make_embedder, make_point_scorer, make_scorer, reads_points
-from ..tables import EMBEDDINGS, ScoreStore
+from ..tables import EMBEDDINGS
 from . import build as building
 from . import mix, proxies
 from .embed import VectorColumn, embed
+from .pipeline_report import report_of
 from .points import score_points
 from .proxy_text import BEFORE, KEPT
 from .score import ScoreReport, score
@@ -103,7 +104,7 @@ def _run(pipeline: Pipeline, out: Path, progress: Reporter, whole: Progress) -> 
         progress=progress,
     )
     whole.finish("build")
-    return _report(pipeline, scored, selection, mixture, check, dataset)
+    return report_of(pipeline, scored, selection, mixture, check, dataset)
 
 
 def _score(
@@ -271,48 +272,3 @@ def _check(
     check = {name: row[complete].tolist() for name, row in zip(wanted, means, strict=True)}
     write_json(out / "mix" / "check.json", check)
     return check
-
-
-def _report(
-    pipeline: Pipeline,
-    scored: list[ScoreReport],
-    selection: dict[str, Any],
-    mixture: dict[str, Any],
-    check: dict[str, Any],
-    dataset: dict[str, Any],
-) -> dict[str, Any]:
-    out = Path(pipeline.out)
-    means = {name: mean_scores(ScoreStore.open(out / "scores" / name)) for name in pipeline.score}
-    domains = {
-        name: {
-            "documents": count["documents"],
-            "kept": count["kept"],
-            "tokens_kept": count["tokens_kept"],
-            "mean_score": {scorer: by_domain.get(name) for scorer, by_domain in means.items()},
-            "share_before": mixture["unfiltered"][name],
-            "share_proposed": mixture["mixture"].get(name, 0.0),
-            "epochs": mixture["epochs"].get(name, 0.0),
-        }
-        for name, count in selection["domains"].items()
-    }
-    keys = ("predicted_loss", "predicted_interval", "gain", "gain_interval", "gain_holds_zero")
-    return {
-        "domains": domains,
-        "scored": {report.scorer: report.as_dict() for report in scored},
-        "prediction": {key: mixture[key] for key in (*keys, "certificate")},
-        "measured": check,
-        "documents": dataset["documents"],
-        "files": [file["name"] for file in dataset["files"]],
-    }
-
-
-def mean_scores(store: ScoreStore) -> dict[str, float | None]:
-    """Mean score of each domain's documents that have one."""
-    sums: dict[str, list[float]] = {}
-    for _, table in store.tables(["domain", "score"]):
-        grouped = table.group_by("domain").aggregate([("score", "sum"), ("score", "count")])
-        for row in grouped.to_pylist():
-            total = sums.setdefault(row["domain"], [0.0, 0.0])
-            total[0] += row["score_sum"] or 0.0
-            total[1] += row["score_count"]
-    return {name: s / n if n else None for name, (s, n) in sorted(sums.items())}

@@ -11,10 +11,8 @@ OUT/runs.parquet        all runs of a design as they learned, see `curves`
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,10 +24,11 @@ from ..engines import Engine, Local
 from ..errors import ConfigError, as_config_error
 from ..files import claim, digest, local_directory, only_writer, read_json, refuse_another
 from ..places import place
-from ..progress import Amount, Machine, Progress, Reporter, silent
+from ..progress import Machine, Progress, Reporter, silent
 from ..runs import RunTable
+from .proxy_progress import Seen
 from .proxy_runs import ProxyRuns, read_runs, run_file
-from .proxy_stacks import Trained, Work, plan, step_of, train
+from .proxy_stacks import Trained, Work, plan, train
 from .proxy_swarm import Job, Swarm, measured_steps, over_all
 from .proxy_text import BEFORE, KEPT, write_tokens
 from .proxy_tokenizer import make_tokenizer
@@ -38,7 +37,6 @@ from .selection import Selection
 __all__ = ["BEFORE", "KEPT", "Job", "ProxyRuns", "Swarm", "over_all", "run", "run_jobs"]
 
 CONFIG = "_config.json"
-_SECONDS_BETWEEN_LOOKS = 5.0
 
 _TWO = Local(2)
 
@@ -250,7 +248,7 @@ def _train(
         )
         for name, members in plan(root, jobs, left, spec, swarm).items()
     ]
-    seen = _Seen(works, spec, progress)
+    seen = Seen(works, spec, progress)
     n_steps = 0
     with as_config_error("proxy runs"), seen.looking():
         on_cpu = swarm.device == "cpu"
@@ -266,55 +264,3 @@ def _train(
 def _trainer() -> Callable[[Iterable[Work]], Iterator[Trained]]:
     """For a process that has a GPU to itself."""
     return partial(map, train)
-
-
-class _Seen:
-    """Tells now and then how far stacks are that take long, by their checkpoints."""
-
-    def __init__(self, works: Sequence[Work], spec: ProxySpec, progress: Progress) -> None:
-        self._root, self._progress = works[0].root, progress
-        self._n_steps, self._tokens = spec.steps, spec.batch * spec.length
-        self._left = {work.name: work for work in works}
-        self._first = {name: step_of(self._root, name) for name in self._left}
-        self._told = dict.fromkeys(self._left, 0)
-        self._lock = threading.Lock()
-
-    def finish(self, done: Trained) -> None:
-        """A stack is trained."""
-        with self._lock:
-            del self._left[done.name]
-            self._add(done.model_steps - self._told[done.name])
-            for run in done.runs:
-                self._progress.finish(run)
-
-    @contextmanager
-    def looking(self) -> Iterator[None]:
-        """Look every few seconds in this block."""
-        stop = threading.Event()
-
-        def look() -> None:
-            while not stop.wait(_SECONDS_BETWEEN_LOOKS):
-                with self._lock:
-                    for name, work in self._left.items():
-                        self._look(name, [job.run for job in work.jobs])
-
-        thread = threading.Thread(target=look, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def _look(self, name: str, runs: Sequence[str]) -> None:
-        first = self._first[name]
-        steps = step_of(self._root, name) - first
-        done = steps * len(runs)
-        if done > self._told[name]:
-            self._add(done - self._told[name])
-            self._told[name] = done
-            for run in runs:
-                self._progress.add(Amount(), run, steps / max(1, self._n_steps - first))
-
-    def _add(self, model_steps: int) -> None:
-        self._progress.add(Amount(tokens=model_steps * self._tokens))

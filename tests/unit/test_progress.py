@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from curate import progress_log
@@ -16,6 +17,7 @@ from curate.corpus import Corpus
 from curate.demo import MODEL_PATH
 from curate.engines import Local
 from curate.errors import ConfigError, CorpusError
+from curate.places import place
 from curate.progress import Amount, Machine, Note, Progress, Standing, Started, Update, silent
 from curate.registry import make_scorer
 from curate.shards import LOG
@@ -180,6 +182,24 @@ def test_half_a_line_of_a_killed_run_spoils_no_other(tmp_path: Path) -> None:
     half, whole = (tmp_path / LOG).read_text().splitlines()[1:]
     assert half == '{"event": "prog'
     assert json.loads(whole)["stage"] == "score"
+
+
+def test_the_log_of_a_store_is_put_anew_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    fs = fsspec.filesystem("memory")
+    puts: list[bytes] = []
+    monkeypatch.setattr(type(fs), "pipe_file", lambda self, path, value, **_: puts.append(value))
+    now = 100.0
+    monkeypatch.setattr(progress_log.time, "monotonic", lambda: now)
+    before = b'{"event": "started"}\n{"event": "stopped"}\n'
+    monkeypatch.setattr(type(fs), "cat_file", lambda *_, **__: before)
+    log = progress_log.Log(place("memory://out"))
+    log.write("started", {})
+    for _ in range(150):
+        now += 1.0
+        log.write("progress", {})
+    log.write("finished", {})
+    assert [put.count(b"\n") for put in puts] == [3, 4, 5, 6]
+    assert all(put.startswith(before) for put in puts)
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(corpus: Corpus, tmp_path: Path) -> None:
