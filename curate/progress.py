@@ -58,6 +58,7 @@ class Progress:
         stage, name, n_shards, machine: see `Started`.
         weights: of the shards by name, such as their bytes; as shares of the work. All alike
             where a shard has none.
+        alike: whether what is done tells how long the rest takes.
     """
 
     def __init__(
@@ -70,13 +71,14 @@ class Progress:
         *,
         machine: Machine | None = None,
         weights: dict[str, float] | None = None,
+        alike: bool = True,
     ) -> None:
         self._started = Started(
             stage=stage, name=name, n_shards=n_shards, machine=machine or Machine()
         )
         self._reporter = reporter
         self._log = None if directory is None else Log(directory)
-        self._weights = weights or {}
+        self._weights, self._alike = weights or {}, alike
         self._lock = threading.RLock()
         self._since = self._working_since = time.monotonic()
         self._finished: set[str] = set()
@@ -166,7 +168,7 @@ class Progress:
         whole = sum(self._weights.values()) or float(n)
         mine = self._mine + sum(self._weight(s) * share for s, share in self._begun.items())
         left, eta = max(0.0, whole - self._before - mine), None
-        if mine > 0 and self._doing is None and event == "progress":
+        if mine > 0 and self._alike and self._doing is None and event == "progress":
             eta = left / mine * (now - self._working_since)
         return Standing(
             event=event,

@@ -55,7 +55,7 @@ def run(pipeline: Pipeline, progress: Reporter = silent) -> dict[str, Any]:
     """
     out = local_directory(pipeline.out)
     n_stages = pipeline.embeds + len(pipeline.score) + len(("select", "mix", "check", "build"))
-    with Progress(progress, out, "run", out.name, n_stages) as whole:
+    with Progress(progress, out, "run", out.name, n_stages, alike=False) as whole:
         report = _run(pipeline, out, progress, whole)
     write_json(out / "report.json", report)
     return report

@@ -120,6 +120,7 @@ MISTAKES = [
     (BUILD.replace("mixture.json", "typo.json"), 2, ["'wbe'", "Kept: code, web"]),
     ("mix fit runs.csv --loss y --out x.json", 2, ["no column 'y'", "loss/x"]),
     ("mix scale runs.csv --size big", 2, ["--size wants a number", "1B"]),
+    ("mix design --selection selection --tokens 9M --out d.csv", 2, ["9,000,000", "--max-epochs"]),
     # an output of another configuration; a place that cannot be
     (SELECT.replace("50%", "40%").replace("out x", "out selection"), 2, ["'50%' → '40%'"]),
     ("score token-prior corpus --tokenizer demo --chunk-rows 9 --out scores", 2, ["1024 → 9"]),

@@ -187,7 +187,7 @@ def test_half_a_line_of_a_killed_run_spoils_no_other(tmp_path: Path) -> None:
 def test_the_log_of_a_store_is_put_anew_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     fs = fsspec.filesystem("memory")
     puts: list[bytes] = []
-    monkeypatch.setattr(type(fs), "pipe_file", lambda self, path, value, **_: puts.append(value))
+    monkeypatch.setattr(type(fs), "pipe_file", lambda *asked, **_: puts.append(asked[2]))
     now = 100.0
     monkeypatch.setattr(progress_log.time, "monotonic", lambda: now)
     before = b'{"event": "started"}\n{"event": "stopped"}\n'
