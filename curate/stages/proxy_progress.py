@@ -57,10 +57,10 @@ class Seen:
         steps = step_of(self._root, name) - first
         done = steps * len(runs)
         if done > self._told[name]:
-            self._add(done - self._told[name])
-            self._told[name] = done
             for run in runs:
                 self._progress.add(Amount(), run, steps / max(1, self._n_steps - first))
+            self._add(done - self._told[name])
+            self._told[name] = done
 
     def _add(self, model_steps: int) -> None:
         self._progress.add(Amount(tokens=model_steps * self._tokens))
