@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from ..stages.rejects import Rejects
 
 _MOST_PLACES = 50
+_NAMES = {
+    "no score": "without_score",
+    "no embedding": "without_embedding",
+    "5 %": "percentile_5",
+    "95 %": "percentile_95",
+}
+"""Names of columns for people, as figures are named."""
 
 
 @click.command()
@@ -190,7 +197,8 @@ def _configured(directory: Path) -> _Held:
     from ..stages.describe import describe_scores
 
     described = describe_scores(directory)
-    rows = [dict(zip(described.columns, row, strict=True)) for row in described.rows]
+    names = [_NAMES.get(column, column) for column in described.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in described.rows]
     config = _json(directory / "_config.json")
     told = {key: config.get(key) for key in ("scorer", "column", "unit", "higher_is_better")}
     figures = {**told, "domains": rows, "notes": described.notes}

@@ -132,6 +132,14 @@ def test_json_is_one_object_and_nothing_else(
     assert (stage["stage"], stage["event"], stage["nulls"]) == ("score", "finished", 2)
     assert stage["tokens"] > 100
     assert found["mix optimize"]["mixture"].keys() == {"a", "b"}
+    held = found["inspect s/token-prior"]["directories"][0]
+    assert held["reasons"] == {"empty": 2}
+    assert held["places"][0] == {
+        "shard": "code/a.jsonl",
+        "row": 0,
+        "reason": "empty",
+        "documents": 1,
+    }
     assert found["inspect s"]["pairs"][0]["n"] == 40  # the last of three
     assert len(found["mix run"]["runs"]) == 3
     run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..tables import runs_figures
+from .show import by_name
 
 if TYPE_CHECKING:
     from ...stages.mix.fitting import Fit
@@ -43,7 +44,7 @@ def fit_figures(found: Fit, where: str, level: float) -> dict[str, Any]:
             name: {"value": value, "low": ends[name][0], "high": ends[name][1]}
             for name, value in values.items()
         },
-        "warnings": [*found.warnings, *report.warnings],
+        "warnings": [*found.warnings, *by_name(report.warnings, stored)],
     }
 
 

@@ -41,7 +41,7 @@ def print_fit(found: Fit, where: str) -> None:
     )
     if found.candidates:
         _print_candidates(found)
-    print_warnings([*found.warnings, *_by_name(report.warnings, stored)])
+    print_warnings([*found.warnings, *by_name(report.warnings, stored)])
     output.print(f"→ {printable(where)}")
 
 
@@ -59,7 +59,7 @@ def _print_candidates(found: Fit) -> None:
         )
 
 
-def _by_name(warnings: Sequence[str], stored: StoredLaw) -> list[str]:
+def by_name(warnings: Sequence[str], stored: StoredLaw) -> list[str]:
     """Warnings that number targets or domains, with their names."""
     names = {"targets": stored.targets, "domains": stored.domains}
 
