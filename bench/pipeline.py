@@ -21,6 +21,8 @@ from pathlib import Path
 import click
 import xxhash
 
+from curate.shards import LOG
+
 from .report import finish
 
 _RUNS = ("whole", "again", "killed")
@@ -108,7 +110,8 @@ def _kill_when(command: list[str], out: Path, pattern: str) -> None:
 
 
 def _contents(root: Path) -> dict[str, str]:
-    files = (path for path in sorted(root.rglob("*")) if path.is_file())
+    every = (path for path in sorted(root.rglob("*")) if path.is_file())
+    files = [path for path in every if path.name != LOG]
     return {str(f.relative_to(root)): xxhash.xxh3_128_hexdigest(f.read_bytes()) for f in files}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from curate.cli.console import quiet_models
 from curate.corpus import Corpus
 from curate.engines import Local
+from curate.progress import Note, Standing, Update
 from curate.registry import make_scorer
 from curate.runs import RunTable
 from curate.stages import mix, proxies
@@ -221,6 +222,10 @@ class Proof:
         )
 
 
-def say(text: str) -> None:
-    """Print a line of progress."""
-    print(f"  {text}", flush=True)
+def say(update: Update) -> None:
+    """Print a line for each stage that ends, and whatever else is worth a line."""
+    if isinstance(update, Note):
+        print(f"  {update.text}", flush=True)
+    elif isinstance(update, Standing) and update.event != "progress":
+        stage = update.started
+        print(f"  {stage.stage} {stage.name}: {update.shards} of {stage.n_shards}", flush=True)

@@ -94,8 +94,8 @@ def parse_tokens(text: str | int) -> int:
         ConfigError: not a number of tokens.
     """
     written = str(text).strip()
-    bare = re.fullmatch(_NUMBER + r"\s*[KMGTB]?", written)
-    found = _ABSOLUTE.fullmatch(f"{written}tok" if bare else written)
+    bare = re.fullmatch(_NUMBER + r"\s*[kKMGTB]?", written)
+    found = _ABSOLUTE.fullmatch(f"{written.upper()}tok" if bare else written)
     if found is None or _UNITS[found["unit"][0]] != "tokens":
         raise ConfigError(f"Wanted a number of tokens, such as 5M or 5Mtok. Got {text!r}.")
     amount = float(found["number"]) * _SCALES[found["scale"]]

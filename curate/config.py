@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .budget import Budget, parse_tokens
 from .errors import ConfigError
-from .registry import find, measured_by, names, reads_points
+from .registry import did_you_mean, find, measured_by, names, reads_points
 from .stages.mix.fitting import AUTO
 from .stages.ordering import make_sampler, needs_direction
 from .stages.proxies import Swarm
@@ -191,13 +191,28 @@ def load_pipeline(path: str | Path, overrides: tuple[str, ...] = ()) -> Pipeline
     try:
         pipeline = Pipeline.model_validate(content)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {_said(e)}" for e in error.errors()]
         raise ConfigError(f"{path}:\n" + "\n".join(lines)) from error
     try:
         _check_names(pipeline)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     return pipeline
+
+
+def _said(error: Any) -> str:
+    """What is wrong with a key or its value."""
+    if error["type"] == "missing":
+        return "is missing. Add this key; examples/ has whole files."
+    if error["type"] != "extra_forbidden":
+        return f"{error['msg']}. Got {error['input']!r}."
+    section: Any = Pipeline
+    for key in error["loc"][:-1]:
+        field = getattr(section, "model_fields", {}).get(key)
+        section = None if field is None else field.annotation
+    known = [*getattr(section, "model_fields", {})]
+    hint = did_you_mean(str(error["loc"][-1]), known) if known else "Leave it out."
+    return f"there is no such key. {hint}"
 
 
 def _check_names(pipeline: Pipeline) -> None:

@@ -23,7 +23,7 @@ from scorers.points import Points, Sample
 
 from .corpus import Shard
 from .errors import ConfigError, CorpusError
-from .places import parquet, parquet_schema
+from .places import parquet, parquet_metadata, parquet_schema
 from .readers import Rows
 from .schema import EMBEDDING, table_of
 from .tables import ScoreStore
@@ -141,6 +141,10 @@ class EmbeddingTables:
                 groups=table["group"].to_numpy() if grouped else None,
                 vectors=_vectors(table[EMBEDDING], self.dimension),
             )
+
+    def n_rows(self, shard: Shard) -> int:
+        """See `curate.stages.sources.Source.n_rows`."""
+        return int(parquet_metadata(self.store.table_path(shard.name)).num_rows)
 
     def nothing(self) -> PointRows:
         """No document."""

@@ -53,6 +53,8 @@ def whole(path: Path) -> Iterator[Path]:
             yield local
             patiently(str(path), lambda: remote.fs.put_file(str(local), remote.path))
         return
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a directory. Give a file to write to.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -64,7 +66,8 @@ def whole(path: Path) -> Iterator[Path]:
         if str(error).endswith(" written"):  # how NumPy says that a disk is full
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         if error.errno is not None:
-            error.filename = error.filename or str(path)  # libraries that write do not say where
+            # Libraries that write do not say where, and the name of ours says nothing to anybody.
+            error.filename, error.filename2 = str(path), None
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -106,10 +109,14 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: not there. Was the step before this one run?") from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"{path}: is a directory. Name the JSON file in it.") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except ValueError as error:
-        raise ConfigError(f"{path}: not JSON ({error}).") from error
+        raise ConfigError(
+            f"{path}: not JSON ({error}). Name a file that curate, or you, wrote as JSON."
+        ) from error
 
 
 def read_record(path: Path, keys: Sequence[str]) -> dict[str, Any]:
@@ -187,12 +194,14 @@ def claim(directory: Path, name: str, config: dict[str, Any]) -> None:
         write_json(path, config)
 
 
-def refuse_another(directory: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+def refuse_another(directory: Path, before: Any, now: dict[str, Any]) -> None:
     """Do nothing if two configurations are the same.
 
     Raises:
         ConfigError: they are not; names what differs, from what to what.
     """
+    if not isinstance(before, dict):  # that of a dataset which is not finished
+        raise ConfigError(f"{directory} holds an unfinished dataset. Give another directory.")
     before, now = _flat(before), _flat(now)
     differing = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     if differing:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from .errors import BackendError, ConfigError
+from .model_names import check_model
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "scorers": {
@@ -190,6 +191,8 @@ def make_scorer(name: str, **options: Any) -> Any:
         resolved = {k: _RESOLVE[k](v) if k in _RESOLVE else v for k, v in options.items()}
         return scorer(**_with_backend(name, scorer, resolved))
 
+    if "backend" in _options(scorer) or "tokenizer" in options:
+        check_model(name, wanted)
     return _made(name, build, wanted)
 
 
@@ -247,12 +250,15 @@ def make_embedder(
     if not by_name:
         if "model" not in known:
             raise ConfigError(f"{name} runs no model: leave out {embedder!r}.")
+        check_model(name, embedder)
         given["model"] = resolve_model(embedder)
     if "engine_args" in known:
         handed_on = {key: given.pop(key) for key in list(given) if key not in known}
         given["engine_args"] = {**given.get("engine_args", {}), **handed_on}
     _check(name, given, known)
-    return _made(name, lambda: cls(**given), given.get("model"))
+    near = difflib.get_close_matches(embedder, names("embedders"), n=1)
+    hint = f"Did you mean {near[0]!r}? " if near and not by_name else ""
+    return _made(name, lambda: cls(**given), given.get("model"), hint)
 
 
 def reads_points(name: str) -> bool:
@@ -272,7 +278,7 @@ def measured_by(name: str) -> Any:
     return cls
 
 
-def _made(name: str, build: Callable[[], Any], wanted: Any) -> Any:
+def _made(name: str, build: Callable[[], Any], wanted: Any, hint: str = "") -> Any:
     try:
         made = build()
         made.config()  # loads what decides the numbers, so that a wrong name is known at once
@@ -282,8 +288,8 @@ def _made(name: str, build: Callable[[], Any], wanted: Any) -> Any:
         raise BackendError(f"{name}: {error}") from error
     except OSError as error:
         raise ConfigError(
-            f"{name}: the model {wanted!r} cannot be loaded. Wanted a directory with config.json, "
-            f"safetensors and a tokenizer, or a hub name. {error}"
+            f"{name}: the model {wanted!r} cannot be loaded. {hint}Wanted a directory with "
+            f"config.json, safetensors and a tokenizer, or a hub name. {error}"
         ) from error
     return made
 

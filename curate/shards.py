@@ -6,6 +6,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,9 @@ FORMATS = {
     ".arrow": "arrow",
 }
 NO_DOMAIN = "all"
+LOG = "progress.jsonl"
+"""What runs say of themselves beside what they write, see `curate.progress_log`."""
+_LOG_BEGINS = b'{"event": "started"'
 _OURS = ("_config.json", "_selection.json", "manifest.json")
 _LONGEST_NAME = 240  # bytes; file systems have 255, and tables add an ending and a temporary one
 
@@ -123,11 +127,22 @@ def found_in(given: str) -> list[Shard]:
         if ".." in parts:
             raise ConfigError(f"{given}: {name!r} lies outside {base!r}. Name its own directory.")
         if name == given_name or not any(part.startswith((".", "_")) for part in parts):
-            _check_name(given, name)
-            shards.append(Shard(url=url_of(path), name=name, suffix=suffix))
+            shard = Shard(url=url_of(path), name=name, suffix=suffix)
+            if not _is_log(shard):
+                _check_name(given, name)
+                shards.append(shard)
     if not shards:
         raise CorpusError(_nothing(given, paths))
     return shards
+
+
+def _is_log(shard: Shard) -> bool:
+    """Whether a file of that name is what a run said of itself, and holds no documents."""
+    if posixpath.basename(shard.name) != LOG:
+        return False
+    with suppress(ShardError, OSError), shard.open() as stream:
+        return bool(stream.read(len(_LOG_BEGINS)) == _LOG_BEGINS)
+    return False
 
 
 def check_apart(shards: Iterable[Shard]) -> None:

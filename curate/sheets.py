@@ -55,6 +55,10 @@ class Sheet:
                 read = [(reader.line_num, row) for row in reader if row]
         except FileNotFoundError as error:
             raise ConfigError(f"{path} is not there.") from error
+        except IsADirectoryError as error:
+            raise ConfigError(
+                f"{path} is a directory. Name the table in it: a CSV file, or Parquet."
+            ) from error
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise ConfigError(f"{path}: cannot be read as a CSV file: {error}") from error
         header = [name.strip() for name in read[0][1]] if read else []

@@ -74,8 +74,14 @@ class ScoreStore:
         if not (path / CONFIG).exists():
             below = [cls(p.parent, read_json(p)) for p in sorted(path.glob(f"*/{CONFIG}"))]
             near = [s.root for s in below if measured is None or s.measured == wanted]
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"{root}: no {wanted} tables there (no {CONFIG}).{hint}")
+            hint = (
+                f"Did you mean {near[0]}?"
+                if near
+                else f"Name a directory that `curate {_VERB[wanted]}` wrote, such as "
+                f"OUT/{EMBEDDINGS if wanted == EMBEDDING else '<scorer>'}."
+            )
+            why = "" if path.exists() else ", nor such a directory"
+            raise ConfigError(f"{root}: no {wanted} tables there (no {CONFIG}){why}. {hint}")
         store = cls(path, read_record(path / CONFIG, ("scorer",)))
         if measured is not None and store.measured != measured:
             raise ConfigError(

@@ -23,6 +23,21 @@ class ModelReader:
     trust_remote_code: bool = False
     backend: Backend | None = field(default=None, repr=False)
 
+    @property
+    def n_parameters(self) -> int | None:
+        """Of the model, where the backend can tell."""
+        return getattr(self._backend, "n_parameters", None)
+
+    @property
+    def runs_on(self) -> str | None:
+        """The device of the model, where the backend can tell."""
+        return getattr(self._backend, "runs_on", None)
+
+    @property
+    def n_devices(self) -> int | None:
+        """How many of them the model runs on."""
+        return getattr(self._backend, "n_devices", None)
+
     @cached_property
     def _backend(self) -> Backend:
         return self.backend or TransformersBackend(

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from curate.corpus import Corpus
 from curate.engines import Engine
+from curate.shards import LOG
 from curate.stages.build import BuildRequest, build
 from curate.stages.score import score
 from curate.stages.select import select
@@ -54,5 +55,5 @@ def rows(path: Path) -> pa.Table:
 
 def files(out: Path) -> dict[str, bytes]:
     """Everything in a directory but its lock."""
-    found = (path for path in out.rglob("*") if path.is_file() and path.name != ".lock")
+    found = (path for path in out.rglob("*") if path.is_file() and path.name not in (".lock", LOG))
     return {str(path.relative_to(out)): path.read_bytes() for path in found}

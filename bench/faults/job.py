@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
+from curate.shards import LOG
+
 from .child import USUAL, Run, World
 
 Left = dict[str, str]
@@ -181,10 +183,10 @@ def write_corpus(root: Path, documents: int) -> int:
 
 
 def contents(root: Path) -> Left:
-    """Hash of every file, and the names of empty directories; a lock may stay."""
+    """Hash of every file but locks and logs, which are no results, and the empty directories."""
     found = {}
     for path in sorted(root.rglob("*")):
-        if path.name == ".lock":
+        if path.name in (".lock", LOG):
             continue
         if path.is_file():
             found[str(path.relative_to(root))] = xxhash.xxh3_128_hexdigest(path.read_bytes())

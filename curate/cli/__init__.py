@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from concurrent.futures import BrokenExecutor
+from difflib import get_close_matches
 from io import StringIO
 from typing import NoReturn
 
 import click
 
 from .. import __version__, interrupts
-from ..registry import did_you_mean
-from .console import failed, say
+from .console import failed, say, start
+from .groups import Named
+
+NAME = "curate"
 
 VERBS = {
     "plan": "Say what scoring will cost, and when it pays.",
@@ -28,12 +32,13 @@ VERBS = {
     "inspect": "Say what a directory holds.",
     "report": "Show all of it on one page.",
     "demo": "Make a corpus from this Python installation.",
+    "completion": "Complete commands and names in a shell.",
 }
 _MODULES = {"import": "import_scores"}
 """Of verbs that no module of Python can be called like."""
 
 
-class _Verbs(click.Group):
+class _Verbs(Named):
     """Imports a verb's module when the verb is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -50,16 +55,9 @@ class _Verbs(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], VERBS)}")
-        return super().resolve_command(ctx, args)
-
 
 @click.group(cls=_Verbs)
-@click.version_option(__version__, prog_name="curate")
+@click.version_option(__version__, prog_name=NAME)
 def cli() -> None:
     """Decide what a language model is trained on: score, select, mix, build."""
 
@@ -71,11 +69,24 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
+def _hint(error: click.ClickException) -> str:
+    """What an option is about that is missing, and what may have been meant in place of a value."""
+    option = getattr(error, "param", None)
+    if isinstance(error, click.MissingParameter) and isinstance(option, click.Option):
+        return option.help or ""
+    if isinstance(error, click.BadParameter) and option and isinstance(option.type, click.Choice):
+        given = re.match(r"'(.*?)' is not one of", error.message)
+        near = get_close_matches(given[1], map(str, option.type.choices), n=1) if given else []
+        return f"Did you mean {near[0]!r}?" if near else ""
+    return ""
+
+
 def _run(arguments: list[str] | None) -> int:
     """The exit code of a command."""
     stopped = interrupts.Interrupted()
+    start()
     try:
-        done = cli.main(arguments, standalone_mode=False)
+        done = cli.main(arguments, NAME, standalone_mode=False)
     except KeyboardInterrupt:
         return failed(stopped)
     except click.Abort as abort:  # what click makes of an interrupt, and of a file that ends early
@@ -83,7 +94,7 @@ def _run(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         told = StringIO()
         error.show(told)
-        say(told.getvalue())
+        say(told.getvalue() + _hint(error))
         return error.exit_code
     except BrokenExecutor as error:
         return failed(stopped if interrupts.was_asked() else error)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from . import options
+from .console import progress
 from .engines import runs_on
+from .figures import show, tells
 from .tables import print_dataset
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--shards", default=4, show_default=True, help="Number of files.")
 @options.seed
 @runs_on(workers=1)
+@tells
 def command(
     corpus: Corpus,
     selection: str,
@@ -56,4 +59,8 @@ def command(
         format=form,
         seed=seed,
     )
-    print_dataset(build.build(corpus, selection, out, request, scores=scores, engine=engine), out)
+    with progress() as heard:
+        made = build.build(
+            corpus, selection, out, request, scores=scores, engine=engine, progress=heard
+        )
+    show({"directory": out, **made}, print_dataset, made, out)

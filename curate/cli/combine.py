@@ -7,7 +7,11 @@ from pathlib import Path
 import click
 
 from . import options
-from .score import print_report
+from .console import progress
+from .figures import show, tells
+from .score import print_report, report_figures
+
+WAYS = ("mean", "weighted-sum", "mean-rank", "max-rank", "blend", "blend-rank")
 
 
 @click.command()
@@ -15,7 +19,8 @@ from .score import print_report
 @click.option(
     "--how",
     required=True,
-    help="mean, weighted-sum, mean-rank, max-rank, blend or blend-rank.",
+    shell_complete=options.among(lambda: WAYS),
+    help=f"{', '.join(WAYS[:-1])} or {WAYS[-1]}.",
 )
 @click.option(
     "--weight",
@@ -27,6 +32,7 @@ from .score import print_report
 @click.option("--name", default="ensemble", show_default=True, help="Of the tables: OUT/<name>/.")
 @options.out_directory
 @options.seed
+@tells
 def command(
     raters: tuple[str, ...], how: str, weights: tuple[str, ...], name: str, out: str, seed: int
 ) -> None:
@@ -46,8 +52,12 @@ def command(
     from ..stages.combine import combine
 
     weight_of = _by_rater(raters, weights) if weights else None
-    report = combine(raters, out, how=how, weights=weight_of, name=name, seed=seed)
-    print_report(report, f"{out}/{name}")
+    with progress() as heard:
+        report = combine(
+            raters, out, how=how, weights=weight_of, name=name, seed=seed, progress=heard
+        )
+    where = f"{out}/{name}"
+    show(report_figures(report, where), print_report, report, where)
 
 
 def _by_rater(raters: tuple[str, ...], given: tuple[str, ...]) -> list[float]:

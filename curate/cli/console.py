@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,11 +19,13 @@ from ..credentials import redacted
 from ..errors import CurateError
 from ..remote import of_a_store
 
+if TYPE_CHECKING:
+    from ..progress import Reporter
+
 _NARROWEST = 110  # a table is wrapped by the terminal rather than cut by us
 output = Console(soft_wrap=True, highlight=False)
 output.width = max(output.width, _NARROWEST)
 errors = Console(stderr=True, highlight=False)
-_SECONDS_BETWEEN_LINES = 10.0
 _AGAIN = interrupts.GO_ON[0].lower() + interrupts.GO_ON[1:]
 _MAKE_ROOM, _ALLOW = "Make room there", "Give the permission"
 _NO_WAY_TO_WRITE = {
@@ -44,8 +47,9 @@ def printable(text: object) -> str:
 
 
 def say(text: str) -> None:
-    """Several lines on standard error, each safe for a terminal."""
-    for line in text.splitlines():
+    """Several lines on standard error, each safe for a terminal, and however quiet it is to be."""
+    errors.quiet = False
+    for line in text.expandtabs(2).splitlines():
         errors.print(printable(line), soft_wrap=True)
 
 
@@ -63,6 +67,11 @@ def _explained(error: BaseException | None) -> str:
             f"{where}{os.strerror(error.errno or 0)}. {_NO_WAY_TO_WRITE[error.errno]}: nothing "
             f"that is done is lost. {interrupts.GO_ON}"
         )
+    if isinstance(error, OSError) and error.errno is not None and error.filename:
+        return (
+            f"{error.filename}: {os.strerror(error.errno)}. Check that this is the path that was "
+            f"meant, and a file or a directory as it should be."
+        )
     if isinstance(error, MemoryError):
         return (
             f"Out of memory. {error} What is done is kept: with more memory, or fewer --workers, "
@@ -73,15 +82,15 @@ def _explained(error: BaseException | None) -> str:
             f"A worker process was killed; when memory runs out, the system does that. With more "
             f"of it, or fewer --workers, {_AGAIN}"
         )
-    if isinstance(error, EOFError):
-        return f"A file ends before it should. {error}"
     if isinstance(error, CurateError | OSError):
         return str(error)
     return _unforeseen(error)
 
 
 def _unforeseen(error: BaseException | None) -> str:
-    """What a library says that nobody thought of."""
+    """What a library says that is no error of ours."""
+    if isinstance(error, EOFError):
+        return f"A file ends before it should. {error}"
     if error is not None and of_a_store(error):
         return f"The object store: {error} {interrupts.GO_ON}"
     return (
@@ -90,30 +99,38 @@ def _unforeseen(error: BaseException | None) -> str:
     )
 
 
+@dataclass
+class Watched:
+    """How this command was asked to tell, and what its stages did.
+
+    Attributes:
+        as_json: figures are printed as one JSON object, and nothing else on standard output.
+        stages: how each stage ended, see `curate.progress.Standing.plain`.
+    """
+
+    as_json: bool = False
+    stages: list[dict[str, Any]] = field(default_factory=list)
+
+
+watched = Watched()
+
+
+def start() -> None:
+    """Forget what the command before this one was asked."""
+    watched.as_json, output.quiet, errors.quiet = False, False, False
+    watched.stages.clear()
+
+
 @contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """A line that changes in place on a terminal; elsewhere one every ten seconds at most."""
+def progress() -> Iterator[Reporter]:
+    """A bar that changes in place on a terminal; elsewhere a line every ten seconds at most."""
+    from .watching import watching
+
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     quiet_models()
-    if not errors.is_terminal:
-        yield _NowAndThen()
-        return
-    with errors.status("starting") as status:
-        yield lambda line: status.update(printable(line))
-
-
-class _NowAndThen:
-    """Prints a line if none was printed for a while."""
-
-    def __init__(self) -> None:
-        self._last = -_SECONDS_BETWEEN_LINES
-
-    def __call__(self, line: str) -> None:
-        now = time.monotonic()
-        if now - self._last >= _SECONDS_BETWEEN_LINES:
-            self._last = now
-            errors.print(printable(line), soft_wrap=True)
+    with watching(watched) as reporter:
+        yield reporter
 
 
 def quiet_models() -> None:

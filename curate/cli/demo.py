@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .console import output, printable
+from .figures import show, tells
 from .tables import table
 
 
@@ -14,6 +15,7 @@ from .tables import table
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--documents", default=320, show_default=True, help="Of a domain of middling size.")
 @click.option("--seed", default=0, show_default=True, help="Of the planted damage.")
+@tells
 def command(out: Path, documents: int, seed: int) -> None:
     """Write a corpus to OUT: modules, docstrings, topics and tables of the standard library.
 
@@ -23,5 +25,9 @@ def command(out: Path, documents: int, seed: int) -> None:
 
     counts = harvest(out, seed=seed, documents_per_domain=documents)
     rows = [(name, c.documents, c.damaged, c.bytes) for name, c in counts.items()]
-    output.print(table(("domain", "documents", "damaged on purpose", "bytes"), rows))
-    output.print(f"→ {printable(out)}")
+
+    def print_counts() -> None:
+        output.print(table(("domain", "documents", "damaged on purpose", "bytes"), rows))
+        output.print(f"→ {printable(out)}")
+
+    show({"directory": out, "domains": counts}, print_counts)

@@ -11,7 +11,8 @@ from ..errors import ShardError
 from . import options
 from .console import progress
 from .engines import runs_on
-from .score import print_report
+from .figures import show, tells
+from .score import print_report, report_figures
 
 if TYPE_CHECKING:
     from ..corpus import Corpus
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @options.chunk_rows
 @options.on_error
 @runs_on(workers=None)
+@tells
 def command(
     corpus: Corpus,
     out: str,
@@ -48,7 +50,7 @@ def command(
     """
     from ..stages.embed import embed
 
-    with progress() as say:
+    with progress() as heard:
         made = options.embedding(**kw)
         report = embed(
             corpus,
@@ -56,10 +58,11 @@ def command(
             out,
             name=name,
             chunk_rows=chunk_rows,
-            progress=say,
+            progress=heard,
             engine=engine,
             on_error=on_error,
         )
-    print_report(report, f"{out}/{name}", what="embedded", without="an embedding")
+    where = f"{out}/{name}"
+    show(report_figures(report, where), print_report, report, where, "embedded", "an embedding")
     if report.failed:
         sys.exit(ShardError.exit_code)

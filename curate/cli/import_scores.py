@@ -9,8 +9,9 @@ import click
 
 from ..errors import ConfigError, ShardError
 from . import options
-from .console import output, printable, progress
-from .score import print_report
+from .console import progress, say
+from .figures import show, tells
+from .score import print_report, report_figures
 
 if TYPE_CHECKING:
     from ..corpus import Corpus
@@ -40,6 +41,7 @@ _means = options.several(
     ),
     click.option("--unit", default="unknown unit", show_default=True, help="Of the scores."),
     options.out_directory,
+    tells,
 )
 
 
@@ -122,12 +124,11 @@ def _import(
         higher_is_better=_DIRECTIONS[direction],
         unit=unit,
     )
-    with progress() as say:
-        report = work(out=out, meaning=meaning, progress=say, **kw)
-    print_report(report, f"{out}/{report.scorer}", what="with a score")
+    with progress() as heard:
+        report = work(out=out, meaning=meaning, progress=heard, **kw)
+    where = f"{out}/{report.scorer}"
+    show(report_figures(report, where), print_report, report, where, "with a score")
     if report.documents and not report.scored:
-        output.print(
-            f"Warning: not one document has a score. Is {printable(default)} what holds it?"
-        )
+        say(f"Warning: not one document has a score. Is {default} what holds it?")
     if report.failed:
         sys.exit(ShardError.exit_code)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +13,29 @@ import click
 
 from ..errors import ConfigError
 from .console import output, printable
-from .tables import print_dataset, print_pipeline, print_runs, print_selection, table
+from .figures import show, tells
+from .tables import (
+    print_dataset,
+    print_pipeline,
+    print_runs,
+    print_selection,
+    runs_figures,
+    table,
+)
 
 if TYPE_CHECKING:
-    from ..stages.correlate import Pair
+    from ..stages.correlate import Correlations, Pair
+    from ..stages.describe import Description
+    from ..stages.rejects import Rejects
 
 _MOST_PLACES = 50
+_NAMES = {
+    "no score": "without_score",
+    "no embedding": "without_embedding",
+    "5 %": "percentile_5",
+    "95 %": "percentile_95",
+}
+"""Names of columns for people, as figures are named."""
 
 
 @click.command()
@@ -42,6 +61,7 @@ _MOST_PLACES = 50
     type=click.IntRange(0, 2**32 - 1),
     help="Of the sample that --correlate takes of a large corpus.",
 )
+@tells
 def command(directories: tuple[str, ...], correlate: bool, errors: bool, seed: int) -> None:
     """Say what DIRECTORY holds: scores, a selection, proxy runs, a dataset, or a whole job.
 
@@ -49,17 +69,20 @@ def command(directories: tuple[str, ...], correlate: bool, errors: bool, seed: i
     the documents that both have a score for, or 500,000 of these drawn at random. With --errors,
     count what has no score by reason, with the first row of each in each shard.
     """
-    if errors:
-        if correlate:
-            raise ConfigError("--errors and --correlate are two questions. Ask one at a time.")
-        for directory in map(_directory, directories):
-            _rejects(directory)
-        return
+    if errors and correlate:
+        raise ConfigError("--errors and --correlate are two questions. Ask one at a time.")
     if correlate:
         _correlations([*map(_directory, directories)], seed)
         return
-    for directory in map(_directory, directories):
-        _show(directory)
+    asked = _rejects if errors else _held
+    held = [one for directory in map(_directory, directories) for one in asked(directory)]
+    figures = [{"directory": one.directory, **one.figures} for one in held]
+
+    def print_all() -> None:
+        for one in held:
+            one.show()
+
+    show({"directories": figures}, print_all)
 
 
 def _directory(given: str) -> Path:
@@ -79,45 +102,67 @@ def _directory(given: str) -> Path:
     raise ConfigError(f"{given}: {what}. Name a directory that curate wrote to.")
 
 
-def _show(directory: Path) -> None:
-    for marker, show in _SHOWS.items():
+@dataclass(frozen=True)
+class _Held:
+    """What a directory holds: as figures, and how they are printed."""
+
+    directory: Path
+    figures: Mapping[str, Any]
+    show: Callable[[], None]
+
+
+def _held(directory: Path) -> list[_Held]:
+    for marker, look in _LOOKS.items():
         if (directory / marker).exists():
-            show(directory)
-            return
+            return [look(directory)]
     stores = sorted(directory.glob("*/_config.json"))
     if not stores:
         raise ConfigError(
-            f"{directory}: nothing that curate wrote. Wanted one of {', '.join(_SHOWS)} in it."
+            f"{directory}: nothing that curate wrote. Wanted one of {', '.join(_LOOKS)} in it."
         )
-    for store in stores:
-        _SHOWS[store.name](store.parent)
+    return [_LOOKS[store.name](store.parent) for store in stores]
 
 
-def _rejects(directory: Path) -> None:
+def _rejects(directory: Path) -> list[_Held]:
     from ..stages.rejects import rejects
 
-    for found in rejects(directory):
-        without, n_failed = sum(found.reasons.values()), len(found.failed)
-        output.print(
-            f"{printable(found.name)}: {found.n_documents:,} documents, {without:,} of them "
-            f"without a score; {n_failed:,} shard{'s' * (n_failed != 1)} could not be read"
+    columns = ("shard", "row", "reason", "documents")
+    return [
+        _Held(
+            directory,
+            {**vars(one), "places": [dict(zip(columns, row, strict=True)) for row in one.places]},
+            partial(_print_rejects, one),
         )
-        if not found.is_finished:
-            output.print("The run has not come to its end: run it again, it goes on.")
-        if found.reasons:
-            output.print(table(("reason", "documents"), [*found.reasons.items()]))
-            rows = [(shard, row, why, n) for shard, row, why, n in found.places[:_MOST_PLACES]]
-            output.print(table(("shard", "first row", "reason", "documents"), rows))
-        if (more := len(found.places) - _MOST_PLACES) > 0:
-            output.print(f"… and {more:,} more; the column reason of the tables has every row.")
-        for shard, why in found.failed.items():
-            output.print(f"Not read: {printable(shard)}: {printable(why)}")
+        for one in rejects(directory)
+    ]
+
+
+def _print_rejects(found: Rejects) -> None:
+    without, n_failed = sum(found.reasons.values()), len(found.failed)
+    output.print(
+        f"{printable(found.name)}: {found.n_documents:,} documents, {without:,} of them "
+        f"without a score; {n_failed:,} shard{'s' * (n_failed != 1)} could not be read"
+    )
+    if not found.is_finished:
+        output.print("The run has not come to its end: run it again, it goes on.")
+    if found.reasons:
+        output.print(table(("reason", "documents"), [*found.reasons.items()]))
+        rows = [(shard, row, why, n) for shard, row, why, n in found.places[:_MOST_PLACES]]
+        output.print(table(("shard", "first row", "reason", "documents"), rows))
+    if (more := len(found.places) - _MOST_PLACES) > 0:
+        output.print(f"… and {more:,} more; the column reason of the tables has every row.")
+    for shard, why in found.failed.items():
+        output.print(f"Not read: {printable(shard)}: {printable(why)}")
 
 
 def _correlations(directories: Sequence[Path], seed: int) -> None:
     from ..stages.correlate import correlate
 
     found = correlate(directories, seed=seed)
+    show(vars(found), _print_correlations, found)
+
+
+def _print_correlations(found: Correlations) -> None:
     sample = f"a uniform sample of {found.n_used:,} of " if found.n_used < found.n_documents else ""
     scored = "both raters" if len(found.names) == 2 else f"two or more of {len(found.names)} raters"
     output.print(
@@ -162,31 +207,50 @@ def _agreement(pair: Pair) -> str:
     )
 
 
-def _configured(directory: Path) -> None:
+def _configured(directory: Path) -> _Held:
     """Score tables, or proxy runs: both start with a configuration."""
     if any((directory / name).exists() for name in ("runs", "runs.parquet")):
-        _proxies(directory)
-        return
+        return _proxies(directory)
     from ..stages.describe import describe_scores
 
     described = describe_scores(directory)
+    names = [_NAMES.get(column, column) for column in described.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in described.rows]
+    config = _json(directory / "_config.json")
+    told = {key: config.get(key) for key in ("scorer", "column", "unit", "higher_is_better")}
+    figures = {**told, "domains": rows, "notes": described.notes}
+    return _Held(directory, figures, partial(_print_description, described))
+
+
+def _print_description(described: Description) -> None:
     output.print(printable(described.headline))
     output.print(table(described.columns, described.rows))
     for line in described.notes:
         output.print(printable(line))
 
 
-def _proxies(directory: Path) -> None:
+def _proxies(directory: Path) -> _Held:
     from ..runs import RunTable
 
-    finished = len(list((directory / "runs").glob("*.json")))
-    output.print(f"Proxy runs: {finished} finished")
+    finished, runs = len(list((directory / "runs").glob("*.json"))), None
     if (directory / "runs.parquet").exists():
-        print_runs(RunTable.read(directory / "runs.parquet"))
+        runs = RunTable.read(directory / "runs.parquet")
+
+    def print_proxies() -> None:
+        output.print(f"Proxy runs: {finished} finished")
+        if runs is not None:
+            print_runs(runs)
+
+    figures = {"finished": finished, "runs": [] if runs is None else runs_figures(runs)}
+    return _Held(directory, figures, print_proxies)
 
 
-def _selection(directory: Path) -> None:
+def _selection(directory: Path) -> _Held:
     manifest = _json(directory / "_selection.json")
+    return _Held(directory, manifest, partial(_print_selection, manifest, directory))
+
+
+def _print_selection(manifest: dict[str, Any], directory: Path) -> None:
     request = manifest["request"]
     keys = ("quotas", "at_least", "at_most", "max_per_group")
     told = {**request.get("options", {}), **{key: request.get(key) for key in keys}}
@@ -200,12 +264,14 @@ def _selection(directory: Path) -> None:
     print_selection(manifest, str(directory))
 
 
-def _dataset(directory: Path) -> None:
-    print_dataset(_json(directory / "manifest.json"), str(directory))
+def _dataset(directory: Path) -> _Held:
+    manifest = _json(directory / "manifest.json")
+    return _Held(directory, manifest, partial(print_dataset, manifest, str(directory)))
 
 
-def _pipeline(directory: Path) -> None:
-    print_pipeline(_json(directory / "report.json"), str(directory))
+def _pipeline(directory: Path) -> _Held:
+    report = _json(directory / "report.json")
+    return _Held(directory, report, partial(print_pipeline, report, str(directory)))
 
 
 def _json(path: Path) -> Any:
@@ -214,7 +280,7 @@ def _json(path: Path) -> Any:
     return read_json(path)
 
 
-_SHOWS: dict[str, Callable[[Path], None]] = {
+_LOOKS: dict[str, Callable[[Path], _Held]] = {
     "report.json": _pipeline,
     "manifest.json": _dataset,
     "_selection.json": _selection,

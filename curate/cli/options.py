@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from ..corpus import Corpus
 from ..errors import ConfigError
+from ..registry import ALIASES, names
 
 Command = Callable[..., Any]
 
@@ -53,6 +55,20 @@ any_option = click.option(
     metavar="KEY=VALUE",
     help="Any option of it, as in a pipeline file; repeatable.",
 )
+
+
+def among(known: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
+    """For ``shell_complete``: some words."""
+
+    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in known() if name.startswith(begun)]
+
+    return complete
+
+
+def named(kind: str, *more: str) -> Callable[..., list[CompletionItem]]:
+    """For ``shell_complete``: the registered names of a kind, and more."""
+    return among(lambda: [*more, *names(kind), *ALIASES.get(kind, {})])
 
 
 def several(*given: Command) -> Callable[[Command], Command]:
@@ -203,6 +219,7 @@ def may_read_corpus(command: Command) -> Command:
 embeds = several(
     click.option(
         "--embedder",
+        shell_complete=named("embedders"),
         help="hashed-ngrams, or a model: directory or hub name.  [default: hashed-ngrams]",
     ),
     click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import output, printable
+from .figures import show, tells
 
 if TYPE_CHECKING:
     from ..costs import Cost
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="A scorer whose model is one: documents pass its encoder alone. Repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@tells
 def command(
     scorers: tuple[str, ...],
     tokens: str,
@@ -66,7 +67,6 @@ def command(
     train_mfu: float,
     price: float | None,
     encoder_decoder: tuple[str, ...],
-    as_json: bool,
 ) -> None:
     """Say what scoring will cost, and after how many training runs it pays.
 
@@ -91,12 +91,7 @@ def command(
         saves=None if saves is None else parse_share(saves, "--saves"),
         encoder_decoder=encoder_decoder,
     )
-    if as_json:
-        import json
-
-        click.echo(json.dumps(found.as_dict(), indent=2))
-        return
-    print_plan(found)
+    show(found.as_dict(), print_plan, found)
 
 
 def print_plan(found: Plan) -> None:

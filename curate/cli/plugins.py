@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..registry import find, reads_points
 from . import options
 from .engines import runs_on
+from .figures import tells
 
 
 class _Added(click.Command):
@@ -48,6 +49,7 @@ def scorer(
     @options.name
     @options.chunk_rows
     @faults
+    @tells
     @runs_on(workers=None)
     def command(further: tuple[str, ...], **kw: Any) -> None:
         if reads_points(name):

@@ -12,6 +12,7 @@ from ..errors import ConfigError, ShardError
 from ..registry import find
 from . import options
 from .console import output, printable, progress
+from .figures import show, tells
 
 if TYPE_CHECKING:
     from ..corpus import Corpus
@@ -31,6 +32,7 @@ _reads_points = options.several(
         type=int,
         help="Documents in one checkpoint.  [default: 1024 to embed, 8192 to score]",
     ),
+    tells,
 )
 _KINDS = {
     "bandwidth": float,
@@ -190,7 +192,7 @@ def _score(
     from ..stages.embed import embed
     from ..stages.points import check_score_name, score_points
     from ..tables import EMBEDDINGS
-    from .score import print_report
+    from .score import print_report, report_figures
 
     told = (embedder, backend, embedder_args, trust_remote_code, vector_column)
     if (corpus is None) == (embeddings is None):
@@ -208,18 +210,24 @@ def _score(
         check_score_name(name)
     rows: dict[str, Any] = {} if chunk_rows is None else {"chunk_rows": chunk_rows}
     target = kw.get("target")
-    with progress() as say:
+    with progress() as heard:
         spec, seed = make_point_scorer(scorer, **kw)
         if corpus is not None:
             embedding = options.embedding(*told)
-            embed(corpus, embedding, out, progress=say, **rows)
+            embed(corpus, embedding, out, progress=heard, **rows)
             embeddings = f"{out}/{EMBEDDINGS}"
         assert embeddings is not None
         report = score_points(
-            embeddings, spec, out, name=name, target=target, seed=seed, progress=say, **rows
+            embeddings, spec, out, name=name, target=target, seed=seed, progress=heard, **rows
         )
-    print_report(report, f"{out}/{report.scorer}")
-    if (note := weights_note(f"{out}/{report.scorer}")) is not None:
-        output.print(f"  {printable(note)}")
+    where = f"{out}/{report.scorer}"
+    note = weights_note(where)
+
+    def print_points() -> None:
+        print_report(report, where)
+        if note is not None:
+            output.print(f"  {printable(note)}")
+
+    show({**report_figures(report, where), "note": note}, print_points)
     if report.failed:
         sys.exit(ShardError.exit_code)

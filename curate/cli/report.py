@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ConfigError
 from . import options
 from .console import output, printable
+from .figures import show, tells
+
+if TYPE_CHECKING:
+    from ..report import Written
 
 
 @click.command()
@@ -22,6 +26,7 @@ from .console import output, printable
 @click.option("--price", type=float, help="Of a device for an hour, in any currency.")
 @click.option("--saves", metavar="SHARE", help="Of its cost, by filtering.  [default: as measured]")
 @options.seed
+@tells
 def command(
     run: tuple[str, ...],
     out: str,
@@ -65,6 +70,10 @@ def command(
             saves=None if saves is None else parse_share(saves, "--saves"),
         )
     written = report(run, out, training=training, **kw)
+    show(vars(written), _print_written, written)
+
+
+def _print_written(written: Written) -> None:
     output.print(
         f"{len(written.sections)} sections ({', '.join(written.sections)}), "
         f"{written.n_bytes / 1e6:.1f} MB → {printable(written.path)}"

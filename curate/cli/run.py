@@ -8,6 +8,7 @@ import click
 
 from ..errors import ShardError
 from .console import output, printable, progress
+from .figures import show, tells
 from .tables import print_pipeline
 
 
@@ -17,6 +18,7 @@ from .tables import print_pipeline
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="In place of the file's."
 )
+@tells
 def command(pipeline: str, dry_run: bool, overrides: tuple[str, ...]) -> None:
     """Score, select, mix and build as the file PIPELINE says; go on where a run was stopped."""
     from ..config import load_pipeline
@@ -30,11 +32,11 @@ def command(pipeline: str, dry_run: bool, overrides: tuple[str, ...]) -> None:
         with progress():
             resolved_plan = stages.plan(resolved)
         plan = yaml.safe_dump(resolved_plan, sort_keys=False, allow_unicode=True)
-        output.print(printable_lines(plan))
+        show(resolved_plan, lambda: output.print(printable_lines(plan)))
         return
-    with progress() as say:
-        report = stages.run(resolved, say)
-    print_pipeline(report, resolved.out)
+    with progress() as heard:
+        report = stages.run(resolved, heard)
+    show({"directory": resolved.out, **report}, print_pipeline, report, resolved.out)
     if any(scored["failed"] for scored in report["scored"].values()):
         sys.exit(ShardError.exit_code)
 

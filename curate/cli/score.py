@@ -12,6 +12,8 @@ from ..registry import added, names
 from . import options, plugins, points
 from .console import errors, output, printable, progress
 from .engines import runs_on
+from .figures import show, tells
+from .groups import Named
 
 if TYPE_CHECKING:
     from ..corpus import Corpus
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from ..stages.score import ScoreReport
 
 
-@click.group()
+@click.group(cls=Named)
 def command() -> None:
     """Give every document of INPUT a score.
 
@@ -79,6 +81,7 @@ _asks_a_model = options.several(
     options.chunk_rows,
     _faults,
     runs_on(workers=None),
+    tells,
 )
 _asks_a_question = options.several(
     click.option(
@@ -154,6 +157,7 @@ def perplexity(**kw: Any) -> None:
 @options.chunk_rows
 @_faults
 @runs_on(workers=None)
+@tells
 def kenlm(**kw: Any) -> None:
     """Mean negative log-likelihood under an n-gram model, in nats per word."""
     _score("kenlm", **kw)
@@ -168,6 +172,7 @@ def kenlm(**kw: Any) -> None:
 @options.chunk_rows
 @_faults
 @runs_on(workers=None)
+@tells
 def token_prior(**kw: Any) -> None:
     """Mean log frequency of a document's tokens in the corpus (arXiv 2509.18577)."""
     _score("token-prior", **kw)
@@ -201,7 +206,7 @@ def _score(
     from ..stages.measuring import Policy
     from ..stages.score import score
 
-    with progress() as say:
+    with progress() as heard:
         report = score(
             corpus,
             Recipe(scorer, kw),
@@ -209,17 +214,23 @@ def _score(
             name=name,
             rater=rater,
             chunk_rows=chunk_rows,
-            progress=say,
+            progress=heard,
             engine=engine,
             policy=Policy(on_error=on_error, timeout=timeout),
         )
-    print_report(report, f"{out}/{report.scorer}")
+    where = f"{out}/{report.scorer}"
+    show(report_figures(report, where), print_report, report, where)
     if report.failed or report.n_backend_errors:
         sys.exit(ShardError.exit_code)
 
 
+def report_figures(report: ScoreReport, where: str) -> dict[str, Any]:
+    """What a run that wrote tables counted."""
+    return {"directory": where, **report.as_dict()}
+
+
 def print_report(
-    report: ScoreReport, where: str, *, what: str = "scored", without: str = "a score"
+    report: ScoreReport, where: str, what: str = "scored", without: str = "a score"
 ) -> None:
     """Documents in = scored + without a score, and which shards failed."""
     n_without = report.documents - report.scored

@@ -9,7 +9,9 @@ import click
 from ..errors import ConfigError
 from ..registry import did_you_mean, names
 from . import options
+from .console import progress
 from .engines import runs_on
+from .figures import show, tells
 from .tables import print_selection
 
 
@@ -64,6 +66,7 @@ class _Samplers(click.Choice[str]):
 @runs_on(workers=1)
 @options.out_directory
 @options.seed
+@tells
 def command(
     method: str,
     out: str,
@@ -94,15 +97,17 @@ def command(
         ends, budget = band(lower, upper)
         given |= ends
     given |= dict(options.key_value("--option", text) for text in further)
-    manifest = select(
-        out=out,
-        method=method,
-        budget=budget,
-        quotas=_quotas(quotas),
-        options={name: value for name, value in given.items() if value is not None},
-        **request,
-    )
-    print_selection(manifest, out)
+    with progress() as heard:
+        manifest = select(
+            out=out,
+            method=method,
+            budget=budget,
+            quotas=_quotas(quotas),
+            options={name: value for name, value in given.items() if value is not None},
+            progress=heard,
+            **request,
+        )
+    show({"directory": out, **manifest}, print_selection, manifest, out)
 
 
 def _quotas(given: tuple[str, ...]) -> dict[str, str]:

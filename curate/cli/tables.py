@@ -82,6 +82,20 @@ def _print_not_read(failed: Sequence[str]) -> None:
         )
 
 
+def runs_figures(runs: RunTable) -> list[dict[str, Any]]:
+    """One a run: its name, its mixture, and its losses where there are any."""
+    return [
+        {
+            "run": name,
+            "mixture": dict(zip(runs.domains, mixture, strict=True)),
+            "losses": dict(zip(runs.targets, losses, strict=True)),
+        }
+        for name, mixture, losses in zip(
+            runs.names, runs.mixtures.tolist(), runs.losses.tolist(), strict=True
+        )
+    ]
+
+
 def print_runs(runs: RunTable) -> None:
     """Mixtures, and losses where there are any; one column a run where there are many domains."""
     if len(runs.domains) + len(runs.targets) > _MOST_COLUMNS:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import zstandard
 
+from ..files import output_directory
 from . import chunks
 from .damage import damage
 
@@ -76,6 +77,7 @@ def harvest(out: Path, *, seed: int = 0, documents_per_domain: int = 400) -> dic
     """
     if documents_per_domain < 1:
         raise ValueError(f"'documents_per_domain' must be at least 1. Got {documents_per_domain}.")
+    output_directory(out)
     counts = {}
     planted = []
     for domain, share in SHARES.items():

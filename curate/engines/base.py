@@ -29,6 +29,11 @@ class Engine(Protocol):
         """
         ...
 
+    @property
+    def models(self) -> int:
+        """How many processes that hold a model work side by side, at most."""
+        ...
+
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """The results, in the order they come."""
         ...

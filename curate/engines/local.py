@@ -28,6 +28,11 @@ class Local:
     def piece_bytes(self) -> None:
         """Shards are not cut: models stay in this process."""
 
+    @property
+    def models(self) -> int:
+        """One: that of this process."""
+        return 1
+
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """See `Engine.map`."""
         return in_processes(function, items, self.workers)

@@ -63,6 +63,11 @@ class Ray:
         """Four shares for each worker, so that a slow one is not waited for long."""
         return 4 * self._n_workers(0.0)
 
+    @property
+    def models(self) -> int:
+        """As many as there is room for."""
+        return self._n_workers(self._gpus_each)
+
     @cached_property
     def _room(self) -> dict[str, float]:
         """The cluster's resources; connects to it."""
@@ -119,7 +124,7 @@ class Ray:
         data = self._data(found)
         if data is None:
             return iter(())
-        most = min(self._n_workers(self._gpus_each), len(found))
+        most = min(self.models, len(found))
         pool = ActorPoolStrategy(min_size=1, max_size=most)
         resources = {"num_cpus": self.cpus, "num_gpus": self._gpus_each or None}
         retries = {"max_task_retries": _RETRIES}

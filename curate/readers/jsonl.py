@@ -121,7 +121,8 @@ def _check_columns(head: list[bytes | Long], wanted: Wanted) -> None:
     found = [row.fields for row in (_row(line, wanted) for line in head) if row.fields is not None]
     there = frozenset[str]().union(*found)
     read = corpus.text_column if wanted.reads_text else None
-    needed = [read, wanted.vector, wanted.score, corpus.group_column]
+    beside = (corpus.id_column, corpus.domain_column, corpus.group_column)
+    needed = (read, wanted.vector, wanted.score, *beside)
     if found and any(name is not None and name not in there for name in needed):
         wanted.columns(sorted(there))
 

@@ -72,6 +72,10 @@ class Attributes:
         self._check_root()
         self._check_attribute()
 
+    def n_rows(self, shard: Shard) -> int | None:  # noqa: ARG002
+        """See `curate.stages.sources.Source.n_rows`: lines are not counted beforehand."""
+        return None
+
     def config(self) -> dict[str, Any]:
         """What decides a score, the content of the attribute files included; reads them once."""
         contents = [[shard.name, _content(self._beside(shard))] for shard in self.corpus.shards]

@@ -30,6 +30,7 @@ from ..files import (
     write_json,
 )
 from ..places import place, remove
+from ..progress import Amount, Phase, Progress, Reporter, silent
 from ..tables import CONFIG, REPORT, ScoreStore, check_name
 from .allocation import allocate
 from .selection import Selection
@@ -84,6 +85,7 @@ def build(
     *,
     scores: Sequence[str | Path] = (),
     engine: Engine | None = None,
+    progress: Reporter = silent,
 ) -> dict[str, Any]:
     """Write the dataset, going on where an earlier run stopped.
 
@@ -100,6 +102,8 @@ def build(
         request: mixture, size and form.
         scores: directories of score tables; each becomes a column with the name of its directory.
         engine: does the work; None: this process. The bytes written do not depend on it.
+        progress: told how far it is, where shards are the files of the dataset; see
+            `curate.progress`.
 
     Returns:
         The manifest.
@@ -122,7 +126,8 @@ def build(
     with only_writer(target):
         if not (target / MANIFEST).exists():
             _claim(target, {"inputs": inputs, "versions": versions()})
-            made = _made(target, corpus, chosen, request, stores, engine or Local())
+            with Progress(progress, target, "build", target.name, request.shards) as heard:
+                made = _made(target, corpus, chosen, request, stores, engine or Local(), heard)
             write_json(target / MANIFEST, {"inputs": inputs, "versions": versions(), **made})
         manifest: dict[str, Any] = read_json(target / MANIFEST)
         refuse_another(target, manifest["inputs"], inputs)
@@ -135,7 +140,13 @@ def _claim(target: Path, config: dict[str, Any]) -> None:
     """Keep what an earlier run left if it was of this very request, and remove it otherwise."""
     mine = digest(config)
     there = target / CLAIM
-    if not there.exists() or read_json(there) != mine:
+    before = read_json(there) if there.exists() else None
+    if isinstance(before, dict):
+        raise ConfigError(
+            f"{target} holds tables or runs (its {CLAIM} says so), and no dataset. Give another "
+            f"directory."
+        )
+    if before != mine:
         for stale in (CLAIM, SPOOL, DATA):
             remove(target / stale)
         write_json(there, mine)
@@ -148,28 +159,43 @@ def _made(
     request: BuildRequest,
     stores: Sequence[ScoreStore],
     engine: Engine,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Write the data, in steps that find what an earlier run did; what the manifest says of it."""
     shards = chosen.shards(corpus)
     names = [shard.name for shard in shards]
+    progress.doing("counting what there is")
     allocation = allocate(chosen, names, request.mixture, request.tokens, request.seed, engine)
     n_bytes = expected_bytes(allocation)
     found = tally(allocation, shards, n_buckets(n_bytes, request.shards), engine)
     if not found.n_copies:
         raise ConfigError(f"No document fits into {request.tokens} tokens. Ask for more.")
-    spool = Spool(target / SPOOL, replace(corpus), allocation, stores, len(found.buckets))
     parts = jobs([(shard, found.shards[shard.name][1]) for shard in shards])
+    phase = Phase(progress, "reading the text", len(parts), "parts")
+    spool = Spool(target / SPOOL, replace(corpus), allocation, stores, len(found.buckets), phase)
     written = []
     for number in engine.map(spool, parts):
         written.append(number)
+        phase.see(units=1)
         interrupts.check()
+    progress.doing(None)
     n_files = min(request.shards, found.n_copies)
     shuffled = Shuffled(
-        spool, sorted(written), found.buckets, n_bytes, n_files, request.format, target / DATA
+        spool,
+        sorted(written),
+        found.buckets,
+        n_bytes,
+        n_files,
+        request.format,
+        target / DATA,
+        progress,
     )
+    there = [shuffled.path(number).exists() for number in range(n_files)]
     files = []
     for file in engine.map(shuffled, range(n_files)):
         files.append(file)
+        before = there[int(str(file["name"]).split("-")[1])]
+        progress.finish(str(file["name"]), before=before, amount=Amount(int(file["rows"])))
         interrupts.check()
     return {
         "shards_read": {name: found.shards[name][0] for name in names},

@@ -19,6 +19,7 @@ from ..errors import ConfigError
 from ..files import only_writer, output_directory, write_json
 from ..parts import Parts
 from ..places import is_remote
+from ..progress import Amount, Progress, Reporter, silent
 from ..raters import OTHER_RATER
 from ..registry import did_you_mean
 from ..seeds import lots
@@ -47,6 +48,7 @@ def combine(
     weights: Sequence[float] | None = None,
     name: str = "ensemble",
     seed: int = 0,
+    progress: Reporter = silent,
 ) -> ScoreReport:
     """Make one score of several. See `scorers.ensemble` for what each way computes.
 
@@ -72,6 +74,7 @@ def combine(
         name: of the new tables.
         seed: of the draw between raters that both have a score, where they are blended. With the
             seed of `curate score --rater` a blend of complete tables is the same as one of shares.
+        progress: told how far it is; see `curate.progress`.
 
     Raises:
         ConfigError: tables of different documents, raters or weights that don't go together in
@@ -100,21 +103,34 @@ def combine(
     if _absolute(root) in [_absolute(store.root) for store in aligned.stores]:
         raise ConfigError(f"{root} holds one of the raters. Give another --name or --out.")
     root.mkdir(exist_ok=True)
-    with only_writer(root):
-        report = ScoreReport(name, failed=failed)
-        _combine(aligned, ScoreStore.create(root, config), _Way(how, weights, seed), report)
+    with (
+        only_writer(root),
+        Progress(progress, root, "combine", name, len(aligned.shards)) as heard,
+    ):
+        report, way = ScoreReport(name, failed=failed), _Way(how, weights, seed)
+        _combine(aligned, ScoreStore.create(root, config), way, report, heard)
         write_json(root / REPORT, report.as_dict())
     return report
 
 
-def _combine(aligned: Aligned, store: ScoreStore, way: _Way, report: ScoreReport) -> None:
+def _combine(
+    aligned: Aligned, store: ScoreStore, way: _Way, report: ScoreReport, progress: Progress
+) -> None:
     """Write the tables that are not there yet, and count them all."""
     shards = {name: aligned.stores[0].shard(name) for name in aligned.shards}
     left = [name for name, shard in shards.items() if not store.is_done(shard)]
+    for name in aligned.shards:
+        if name not in left:
+            progress.finish(name, before=True)
+    progress.doing("reading the scores")
     values = _values(aligned, way) if left else {}
+    progress.doing(None)
     columns = ("row", "domain", "score", "reason", "n_bytes")
     for name, tables in aligned.tables(columns, optional=["group", "n_tokens"], names=left):
-        Parts(store, shards[name]).finish([_table(values[name], tables)])
+        made = _table(values[name], tables)
+        Parts(store, shards[name]).finish([made])
+        progress.add(Amount.of(made))
+        progress.finish(name)
     for name in aligned.shards:
         report.add(Counted.of(store, name))
 

@@ -20,12 +20,13 @@ from ..embeddings import embedding_table, halved
 from ..engines import Engine, Local
 from ..errors import ConfigError, CorpusError, ShardError
 from ..files import digest, only_writer, output_directory
+from ..progress import Machine, Progress, Reporter, silent, sizes
 from ..readers import Batch
 from ..schema import EMBEDDING
 from ..tables import CONFIG, EMBEDDINGS, REPORT, ScoreStore, check_name
 from .fitting import fit
 from .score_report import ScoreReport
-from .sources import Progress, fingerprinted, silent
+from .sources import fingerprinted
 from .tabulate import Measure, stop_at, tabulate
 from .texts import Texts, readable
 
@@ -49,7 +50,7 @@ def embed(
     *,
     name: str = EMBEDDINGS,
     chunk_rows: int = 1024,
-    progress: Progress = silent,
+    progress: Reporter = silent,
     engine: Engine | None = None,
     on_error: str = "skip",
 ) -> ScoreReport:
@@ -69,7 +70,7 @@ def embed(
         out: directory, or a URL of an object store.
         name: of the tables.
         chunk_rows: documents embedded together and written as one part.
-        progress: told each finished shard.
+        progress: told how far it is, chunk by chunk; see `curate.progress`.
         engine: does the work; None: this machine.
         on_error: "skip" shards that cannot be read, or "fail".
 
@@ -85,7 +86,18 @@ def embed(
     root = output_directory(out) / name
     root.mkdir(exist_ok=True)
     with only_writer(root):
-        return _embed(corpus, embedder, root, chunk_rows, progress, engine or Local(), on_error)
+        machine = Machine.of(embedder, (engine or Local()).models)
+        shards = corpus.shards
+        with Progress(
+            progress,
+            root,
+            "embed",
+            name,
+            len(shards),
+            machine=machine,
+            weights=sizes(shards),
+        ) as heard:
+            return _embed(corpus, embedder, root, chunk_rows, heard, engine or Local(), on_error)
 
 
 def _embed(
@@ -123,8 +135,11 @@ def _embed(
             for one in failed:
                 stop_at(one, on_error)
                 report.add(one)
+                progress.finish(one.shard, before=True)
             config["fitted_on"] = _content(shards)
             if not failed and (whole := _finished(root, config, shards)) is not None:
+                for shard in shards:
+                    progress.finish(shard.name, before=True)
                 return whole
             ready, shards = fit(
                 embedder, source, shards, readable, report, progress, engine, on_error

@@ -9,8 +9,9 @@ from typing import Any, Generic, Protocol
 from ..corpus import Shard
 from ..engines import Engine
 from ..errors import ShardError
+from ..progress import Phase, Progress
 from .score_report import Counted, ScoreReport
-from .sources import FAULTS, Chunk, Progress, Source, corpus_fault, fault
+from .sources import FAULTS, Chunk, Source, corpus_fault, fault
 from .tabulate import nothing_readable, stop_at
 
 
@@ -51,11 +52,12 @@ class _Fit(Generic[Chunk]):
     fittable: Fittable
     source: Source[Chunk]
     content: Callable[[Chunk], Any]
+    phase: Phase
 
     def __call__(self, shard: Shard) -> _Shares:
         try:
             _ = shard.fingerprint  # it travels with the shard, and is told of what was fitted on
-            state = fit_share(self.fittable, self.source, [shard], self.content)
+            state = fit_share(self.fittable, self.source, [shard], self.content, self.phase)
         except ShardError as error:
             return _Shares([], [], [Counted(shard=shard.name, failed=str(error))])
         return _Shares([state], [shard], [])
@@ -91,7 +93,7 @@ def fit(
         shards: to read.
         content: what the fittable is shown of a chunk.
         report: told which shards failed.
-        progress: told each finished shard.
+        progress: told how far the fit is.
         engine: does the work.
         on_error: "skip" shards that cannot be read, or "fail".
 
@@ -100,16 +102,17 @@ def fit(
         CorpusError: no shard could be read, or all of them together are not enough.
         ShardError: a shard could not be read, where that is to stop the run.
     """
-    work = _Fit(fittable, source, content)
-    found, n_done = _Shares([], [], []), 0
+    phase = Phase(progress, "fitting", len(shards))
+    work, found = _Fit(fittable, source, content, phase), _Shares([], [], [])
     for share in engine.merged(work, shards, work.united):
         found = work.united([found, share])
-        n_done += len(share.shards) + len(share.failed)
+        phase.see(units=len(share.shards) + len(share.failed))
         for failed in share.failed:
             stop_at(failed, on_error)
-        progress(f"{fittable.name}: fitted on {n_done}/{len(shards)} shards")
+    progress.doing(None)
     for failed in found.failed:
         report.add(failed)
+        progress.finish(failed.shard, before=True)
     if not found.shards:
         raise nothing_readable(report)
     with corpus_fault(fittable.name):
@@ -121,6 +124,7 @@ def fit_share(
     source: Source[Chunk],
     shards: Sequence[Shard],
     content: Callable[[Chunk], Any],
+    phase: Phase,
 ) -> Any:
     """The state that a share of the corpus, at least one shard, leaves behind. See `fit`."""
     at: tuple[Shard, Chunk | None] = (shards[0], None)
@@ -131,6 +135,7 @@ def fit_share(
             for chunk in source.read(shard):
                 at = shard, chunk
                 yield content(chunk)
+                phase.see(len(chunk))
 
     try:
         return fittable.fit(contents())

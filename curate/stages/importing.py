@@ -18,12 +18,13 @@ from ..corpus import Corpus
 from ..engines import Local
 from ..errors import ConfigError
 from ..files import only_writer, output_directory
+from ..progress import Progress, Reporter, silent, sizes
 from ..readers import Batch
 from ..schema import score_table
 from ..tables import ScoreStore, check_name
 from .attributes import Attributes
 from .score_report import ScoreReport
-from .sources import Progress, Source, silent
+from .sources import Source
 from .tabulate import tabulate
 from .texts import Texts
 
@@ -50,7 +51,7 @@ def import_column(
     meaning: Meaning,
     *,
     chunk_rows: int = 8192,
-    progress: Progress = silent,
+    progress: Reporter = silent,
     on_error: str = "skip",
 ) -> ScoreReport:
     """Write a column of numbers of the shards as score tables, going on where a run stopped.
@@ -66,7 +67,7 @@ def import_column(
         meaning: of the scores. The quantity stored is called like the column, so that one called
             log_density can be selected from by inverse propensity.
         chunk_rows: documents in one checkpoint.
-        progress: told each finished shard.
+        progress: told how far it is, chunk by chunk; see `curate.progress`.
         on_error: "skip" shards that cannot be read, or "fail".
 
     Raises:
@@ -89,7 +90,7 @@ def import_attributes(
     *,
     spans: str = "whole",
     chunk_rows: int = 1024,
-    progress: Progress = silent,
+    progress: Reporter = silent,
     on_error: str = "skip",
 ) -> ScoreReport:
     """Write an attribute of dolma's attribute files as score tables; see `Attributes`.
@@ -103,7 +104,7 @@ def import_attributes(
         spans: "whole" takes the score of the one span that covers the document, "mean" that of
             all its spans, weighted by their lengths.
         chunk_rows: documents in one checkpoint.
-        progress: told each finished shard.
+        progress: told how far it is, chunk by chunk; see `curate.progress`.
         on_error: "skip" shards that cannot be read, or "fail".
 
     Raises:
@@ -122,7 +123,7 @@ def _write(
     out: str | Path,
     meaning: Meaning,
     told: dict[str, Any],
-    progress: Progress,
+    progress: Reporter,
     on_error: str,
 ) -> ScoreReport:
     if source.chunk_rows < 1:
@@ -143,8 +144,9 @@ def _write(
     root.mkdir(exist_ok=True)
     with only_writer(root):
         store, report = ScoreStore.create(root, config), ScoreReport(root.name)
-        make = partial(partial, _given)
-        return tabulate(store, source, shards, make, report, progress, Local(), on_error)
+        make, n = partial(partial, _given), len(shards)
+        with Progress(progress, root, "import", root.name, n, weights=sizes(shards)) as heard:
+            return tabulate(store, source, shards, make, report, heard, Local(), on_error)
 
 
 def _given(batch: Batch) -> Callable[[], pa.Table]:

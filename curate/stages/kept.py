@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..files import whole
+from ..progress import Amount
 from ..tables import table_metadata, table_path
 from .documents import Documents, FloatArray, IntArray, Names
 from .grouping import Index
@@ -51,11 +52,13 @@ class Counts:
         domains: their names.
         amounts: int64[domains, states, 3].
         shared: documents that share a key.
+        unheard: documents counted where no progress is told.
     """
 
     domains: Names = field(default_factory=Names)
     amounts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4, 3), np.int64))
     shared: SharedKeys = field(default_factory=SharedKeys)
+    unheard: int = 0
 
     def add(self, documents: Documents, taken: NDArray[np.bool]) -> None:
         """Count a batch."""
@@ -88,6 +91,7 @@ class Counts:
         other._reach()  # one that saw empty shards alone knows domains that it has not counted
         np.add.at(self.amounts, at, other.amounts)
         self.shared.merge(other.shared)
+        self.unheard += other.unheard
 
     def _reach(self) -> None:
         missing = len(self.domains) - len(self.amounts)
@@ -143,10 +147,11 @@ def write(job: Writing) -> Counts:
     Raises:
         ConfigError: rows of a table do not ascend: documents would count twice.
     """
-    counts = Counts(job.index.domains)
+    counts, progress = Counts(job.index.domains), job.draw.progress
     for shard in job.shards:
         with whole(table_path(job.out, shard)) as temporary:
             _write_shard(job, shard, temporary, counts)
+        progress.finish(shard)
     return counts
 
 
@@ -178,6 +183,10 @@ def _kept(job: Writing, shard: str, counts: Counts) -> Iterator[dict[str, Any]]:
         order = draw.order(documents, group, index)
         taken = job.cuts.taken(order, documents.key, group)
         counts.add(documents, taken)
+        if draw.progress.is_heard:
+            draw.progress.add(Amount(len(taken)), shard)
+        else:
+            counts.unheard += len(taken)
         at = np.flatnonzero(taken)
         mine = None if group is None else group.take(at)
         score = documents.score.take(at)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from samplers import Cap, Eligible, Gathered, Histogram, Sampler, permanent_random
 
 from ..engines import Engine
+from ..progress import Phase, Progress, unheard
 from ..seeds import lots
 from .documents import Documents, FloatArray, IntArray
 from .grouping import Grouping, Index
@@ -32,6 +33,7 @@ class Draw:
         population, sampler, grouping, seed: as asked for.
         calibrations: of the sampler, by name of the group.
         eligible: the documents that a cap leaves.
+        progress: told how far the passes are; decides nothing.
     """
 
     population: Population
@@ -40,6 +42,7 @@ class Draw:
     seed: int
     calibrations: dict[str, float] = field(default_factory=dict)
     eligible: Eligible | None = None
+    progress: Progress = field(default_factory=unheard)
 
     def columns(self, *more: str) -> list[str]:
         """Those that order, cost and group need, and others."""
@@ -150,6 +153,7 @@ class _Share:
     index: Index
     ends: list[Gathered]
     measure: bool
+    about: str
 
 
 def look(
@@ -159,6 +163,7 @@ def look(
     new_ends: Callable[[], list[Gathered]],
     measure: bool,
     engine: Engine,
+    about: str = "a pass",
 ) -> Seen:
     """One pass over all documents.
 
@@ -169,9 +174,10 @@ def look(
         new_ends: empty brackets, any number.
         measure: whether totals and histogram are wanted.
         engine: reads.
+        about: what the pass is called.
     """
     parts = divided(shards, engine.workers)
-    jobs = [_Share(draw, part, index.copy(), new_ends(), measure) for part in parts]
+    jobs = [_Share(draw, part, index.copy(), new_ends(), measure, about) for part in parts]
     seen = Seen(index, np.empty(0), _histogram(draw, measure), new_ends())
     seen.reach()
     for found in engine.merged(_look, jobs, merged):
@@ -226,8 +232,12 @@ def _look(job: _Share) -> Seen:
 
 
 def _batches(job: _Share, columns: list[str]) -> Iterator[Documents]:
+    phase = Phase(job.draw.progress, job.about, len(job.shards))
     for shard in job.shards:
-        yield from job.draw.population.batches(shard, columns, job.index.domains)
+        for documents in job.draw.population.batches(shard, columns, job.index.domains):
+            yield documents
+            phase.see(len(documents.key))
+        phase.see(units=1)
 
 
 def _measure(
@@ -252,7 +262,8 @@ def _measure(
 def cap(draw: Draw, shards: Sequence[str], index: Index, most: int, engine: Engine) -> Draw:
     """The same draw from at most so many documents of each group of the capping column."""
     found = Cap(most)
-    jobs = [_Share(draw, part, index.copy(), [], False) for part in divided(shards, engine.workers)]
+    parts = divided(shards, engine.workers)
+    jobs = [_Share(draw, part, index.copy(), [], False, "first of each group") for part in parts]
     for share in engine.merged(_Capped(most), jobs, merged):
         found.merge(share)
     return replace(draw, eligible=found.eligible())

@@ -19,28 +19,32 @@ import numpy as np
 from ..budget import parse_tokens
 from ..config import Pipeline
 from ..corpus import Corpus
-from ..credentials import redacted
 from ..engines import Local
 from ..errors import ConfigError
 from ..files import digest, local_directory, write_json
+from ..progress import Progress, Reporter, silent
 from ..registry import make_embedder, make_point_scorer, make_scorer, reads_points
-from ..tables import EMBEDDINGS, ScoreStore
+from ..tables import EMBEDDINGS
 from . import build as building
 from . import mix, proxies
 from .embed import VectorColumn, embed
+from .pipeline_report import report_of
 from .points import score_points
 from .proxy_text import BEFORE, KEPT
 from .score import ScoreReport, score
 from .select import select
 from .selection import Selection
 
-Say = Callable[[str], None]
-
 _COUNT_TOKENS = ("perplexity", "ask-llm", "rubric")
 
 
-def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
+def run(pipeline: Pipeline, progress: Reporter = silent) -> dict[str, Any]:
     """Run, or go on with, the whole job.
+
+    Args:
+        pipeline: what to do.
+        progress: told how far each stage is, and the whole, where stages are the shards; see
+            `curate.progress`.
 
     Returns:
         The report: counts and shares by domain, predicted and measured losses, paths.
@@ -50,6 +54,14 @@ def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
         CorpusError: nothing can be read.
     """
     out = local_directory(pipeline.out)
+    n_stages = pipeline.embeds + len(pipeline.score) + len(("select", "mix", "check", "build"))
+    with Progress(progress, out, "run", out.name, n_stages, alike=False) as whole:
+        report = _run(pipeline, out, progress, whole)
+    write_json(out / "report.json", report)
+    return report
+
+
+def _run(pipeline: Pipeline, out: Path, progress: Reporter, whole: Progress) -> dict[str, Any]:
     corpus = make_corpus(pipeline)
     if pipeline.embeds:
         embed(
@@ -57,18 +69,25 @@ def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
             make_embedding(pipeline),
             out / "scores",
             chunk_rows=pipeline.chunk_rows,
-            progress=say,
+            progress=progress,
         )
-    scored = [_score(pipeline, name, corpus, out / "scores", say) for name in pipeline.score]
+        whole.finish("embed")
+    scored = []
+    for name in pipeline.score:
+        scored.append(_score(pipeline, name, corpus, out / "scores", progress))
+        whole.finish(f"score {name}")
     failed = {shard for report in scored for shard in report.failed}
     if failed:
-        say(f"{len(failed)} shards could not be read and are left out: {', '.join(sorted(failed))}")
-    selection = _select(pipeline, out)
+        names = ", ".join(sorted(failed))
+        whole.note(f"{len(failed)} shards could not be read and are left out: {names}")
+    selection = _select(pipeline, out, progress)
+    whole.finish("select")
     tokens = parse_tokens(pipeline.build.tokens)
     swarm = proxies.Swarm.of(**pipeline.mix.proxy)
-    mixture = _mix(pipeline, corpus, out, tokens, swarm, say)
-    check = _check(pipeline, corpus, out, mixture, swarm, say)
-    say("building the dataset")
+    mixture = _mix(pipeline, corpus, out, tokens, swarm, progress)
+    whole.finish("mix")
+    check = _check(pipeline, corpus, out, mixture, swarm, progress)
+    whole.finish("check")
     request = building.BuildRequest(
         mixture=mixture["mixture"],
         tokens=tokens,
@@ -76,23 +95,30 @@ def run(pipeline: Pipeline, say: Say = lambda _: None) -> dict[str, Any]:
         format=pipeline.build.format,
         seed=pipeline.seed,
     )
-    stores = [out / "scores" / name for name in pipeline.score]
-    dataset = building.build(corpus, out / "selection", out / "dataset", request, scores=stores)
-    report = _report(pipeline, scored, selection, mixture, check, dataset)
-    write_json(out / "report.json", report)
-    return report
+    dataset = building.build(
+        corpus,
+        out / "selection",
+        out / "dataset",
+        request,
+        scores=[out / "scores" / name for name in pipeline.score],
+        progress=progress,
+    )
+    whole.finish("build")
+    return report_of(pipeline, scored, selection, mixture, check, dataset)
 
 
-def _score(pipeline: Pipeline, name: str, corpus: Corpus, out: Path, say: Say) -> ScoreReport:
+def _score(
+    pipeline: Pipeline, name: str, corpus: Corpus, out: Path, progress: Reporter
+) -> ScoreReport:
     scorer: Any = _make(pipeline, name)
     if reads_points(pipeline.scorer(name)):
         spec, seed = scorer
         target = pipeline.score[name].options.get("target")
         return score_points(
-            out / EMBEDDINGS, spec, out, name=name, target=target, seed=seed, progress=say
+            out / EMBEDDINGS, spec, out, name=name, target=target, seed=seed, progress=progress
         )
     rows = pipeline.chunk_rows
-    return score(corpus, scorer, out, name=name, chunk_rows=rows, progress=say)
+    return score(corpus, scorer, out, name=name, chunk_rows=rows, progress=progress)
 
 
 def _make(pipeline: Pipeline, name: str) -> Any:
@@ -129,7 +155,7 @@ def plan(pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-def _select(pipeline: Pipeline, out: Path) -> dict[str, Any]:
+def _select(pipeline: Pipeline, out: Path, progress: Reporter) -> dict[str, Any]:
     section = pipeline.select
     sizes = section.sizes_from or next(
         (name for name in pipeline.score if pipeline.scorer(name) in _COUNT_TOKENS), None
@@ -149,11 +175,17 @@ def _select(pipeline: Pipeline, out: Path) -> dict[str, Any]:
         max_per_group=section.max_per_group,
         group_by=section.group_by,
         sizes_from=None if sizes is None else out / "scores" / sizes,
+        progress=progress,
     )
 
 
 def _mix(
-    pipeline: Pipeline, corpus: Corpus, out: Path, tokens: int, swarm: proxies.Swarm, say: Say
+    pipeline: Pipeline,
+    corpus: Corpus,
+    out: Path,
+    tokens: int,
+    swarm: proxies.Swarm,
+    progress: Reporter,
 ) -> dict[str, Any]:
     """Design, run, fit and optimise; the proposed mixture."""
     section, room, selection = pipeline.mix, out / "mix", out / "selection"
@@ -173,7 +205,7 @@ def _mix(
         selection,
         corpus,
         room / "proxies",
-        progress=say,
+        progress=progress,
         swarm=swarm,
         engine=Local(pipeline.workers),
     )
@@ -197,7 +229,7 @@ def _check(
     out: Path,
     mixture: dict[str, Any],
     swarm: proxies.Swarm,
-    say: Say,
+    progress: Reporter,
 ) -> dict[str, list[float]]:
     """Measured losses, by seed, of proxies on the proposal and on what it is compared with.
 
@@ -224,7 +256,7 @@ def _check(
         out / "selection",
         corpus,
         out / "mix" / "proxies",
-        progress=say,
+        progress=progress,
         swarm=swarm,
         engine=Local(pipeline.workers),
     )
@@ -241,52 +273,3 @@ def _check(
     runs.write(out / "mix" / "check.parquet")
     write_json(out / "mix" / "check.json", check)
     return check
-
-
-def _report(
-    pipeline: Pipeline,
-    scored: list[ScoreReport],
-    selection: dict[str, Any],
-    mixture: dict[str, Any],
-    check: dict[str, Any],
-    dataset: dict[str, Any],
-) -> dict[str, Any]:
-    out = Path(pipeline.out)
-    means = {name: mean_scores(ScoreStore.open(out / "scores" / name)) for name in pipeline.score}
-    domains = {
-        name: {
-            "documents": count["documents"],
-            "kept": count["kept"],
-            "tokens_kept": count["tokens_kept"],
-            "mean_score": {scorer: by_domain.get(name) for scorer, by_domain in means.items()},
-            "share_before": mixture["unfiltered"][name],
-            "share_proposed": mixture["mixture"].get(name, 0.0),
-            "epochs": mixture["epochs"].get(name, 0.0),
-        }
-        for name, count in selection["domains"].items()
-    }
-    keys = ("predicted_loss", "predicted_interval", "gain", "gain_interval", "gain_holds_zero")
-    return {
-        "corpus": {
-            **pipeline.corpus.model_dump(),
-            "inputs": [redacted(given) for given in pipeline.corpus.inputs],
-        },
-        "domains": domains,
-        "scored": {report.scorer: report.as_dict() for report in scored},
-        "prediction": {key: mixture[key] for key in (*keys, "certificate")},
-        "measured": check,
-        "documents": dataset["documents"],
-        "files": [file["name"] for file in dataset["files"]],
-    }
-
-
-def mean_scores(store: ScoreStore) -> dict[str, float | None]:
-    """Mean score of each domain's documents that have one."""
-    sums: dict[str, list[float]] = {}
-    for _, table in store.tables(["domain", "score"]):
-        grouped = table.group_by("domain").aggregate([("score", "sum"), ("score", "count")])
-        for row in grouped.to_pylist():
-            total = sums.setdefault(row["domain"], [0.0, 0.0])
-            total[0] += row["score_sum"] or 0.0
-            total[1] += row["score_count"]
-    return {name: s / n if n else None for name, (s, n) in sorted(sums.items())}

@@ -16,11 +16,12 @@ from ..embeddings import EmbeddingTables, PointRows
 from ..engines import Engine, Local
 from ..errors import ConfigError, as_config_error
 from ..files import only_writer, output_directory
+from ..progress import Phase, Progress, Reporter, silent
 from ..schema import score_table
 from ..tables import EMBEDDINGS, ScoreStore, check_name
 from .fitting import fit_share
 from .score_report import ScoreReport
-from .sources import Progress, corpus_fault, described, silent
+from .sources import corpus_fault, described
 from .tabulate import tabulate
 
 
@@ -33,7 +34,7 @@ def score_points(
     target: str | Path | None = None,
     seed: int = 0,
     chunk_rows: int = 8192,
-    progress: Progress = silent,
+    progress: Reporter = silent,
     engine: Engine | None = None,
 ) -> ScoreReport:
     """Score each shard of embedding tables into ``out/<name>/``, going on as `score` does.
@@ -52,7 +53,7 @@ def score_points(
             none.
         seed: of the sample.
         chunk_rows: documents scored together and written as one part.
-        progress: told each finished shard.
+        progress: told how far it is, chunk by chunk; see `curate.progress`.
         engine: scores; the fit is done here. None: this machine.
 
     Raises:
@@ -71,7 +72,9 @@ def score_points(
     root = output_directory(out) / name
     root.mkdir(exist_ok=True)
     with only_writer(root):
-        return _score(source, spec, seed, root, progress, engine or Local())
+        rows = {shard.name: float(source.n_rows(shard) or 1) for shard in source.shards}
+        with Progress(progress, root, "score", name, len(rows), weights=rows) as heard:
+            return _score(source, spec, seed, root, heard, engine or Local())
 
 
 def check_score_name(name: str) -> None:
@@ -120,17 +123,20 @@ def _ready(
 ) -> PointScorer:
     """Calibrated and fitted; the state of the fit, as large as the corpus, ends here."""
     about = f"{spec.name} on {source.store.root}"
-    progress(f"{spec.name}: looking at a sample")
+    progress.doing("looking at a sample")
     sample = source.sample(spec.n_sample, seed)
     with corpus_fault(about), as_config_error(about):
         scorer: Any = spec.calibrate(sample)
     if isinstance(scorer, PointScorer):
+        progress.doing(None)
         return scorer
-    progress(f"{spec.name}: fitting on {sample.n_documents:,} documents")
     # One share: every table is whole, and a state may be large.
-    state = fit_share(scorer, source, source.shards, lambda rows: rows.points)
+    state = fit_share(
+        scorer, source, source.shards, lambda rows: rows.points, Phase(progress, "fitting")
+    )
     with corpus_fault(about):
         merged: PointScorer = scorer.merge([state])
+    progress.doing(None)
     return merged
 
 

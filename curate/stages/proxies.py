@@ -11,10 +11,8 @@ OUT/runs.parquet        all runs of a design as they learned, see `curves`
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,9 +24,11 @@ from ..engines import Engine, Local
 from ..errors import ConfigError, as_config_error
 from ..files import claim, digest, local_directory, only_writer, read_json, refuse_another
 from ..places import place
+from ..progress import Machine, Progress, Reporter, silent
 from ..runs import RunTable
+from .proxy_progress import Seen
 from .proxy_runs import ProxyRuns, read_runs, run_file
-from .proxy_stacks import Trained, Work, plan, progress_of, train
+from .proxy_stacks import Trained, Work, plan, train
 from .proxy_swarm import Job, Swarm, measured_steps, over_all
 from .proxy_text import BEFORE, KEPT, write_tokens
 from .proxy_tokenizer import make_tokenizer
@@ -37,11 +37,8 @@ from .selection import Selection
 __all__ = ["BEFORE", "KEPT", "Job", "ProxyRuns", "Swarm", "over_all", "run", "run_jobs"]
 
 CONFIG = "_config.json"
-_SECONDS_BETWEEN_LOOKS = 5.0
 
 _TWO = Local(2)
-
-Say = Callable[[str], None]
 
 
 def run(
@@ -52,7 +49,7 @@ def run(
     *,
     swarm: Swarm,
     engine: Engine = _TWO,
-    progress: Say = lambda _: None,
+    progress: Reporter = silent,
 ) -> RunTable:
     """Train one proxy for each mixture of a design, on what was kept of each domain.
 
@@ -63,7 +60,7 @@ def run(
         out: local directory; the runs are written to its runs.parquet.
         swarm: model and training.
         engine: trains; a stack has one thread.
-        progress: told how far it is.
+        progress: told how far it is; see `curate.progress`, where a run is a shard.
 
     Returns:
         The last losses of the runs that did not diverge.
@@ -84,7 +81,7 @@ def run_design(
     swarm: Swarm,
     seeds: int = 1,
     engine: Engine = _TWO,
-    progress: Say = lambda _: None,
+    progress: Reporter = silent,
 ) -> ProxyRuns:
     """As `run`, with all that was measured, and each mixture with several seeds.
 
@@ -132,7 +129,8 @@ def run_jobs(
     *,
     swarm: Swarm,
     engine: Engine = _TWO,
-    progress: Say = lambda _: None,
+    progress: Reporter = silent,
+    stage: str = "mix run",
 ) -> ProxyRuns:
     """Train what is not trained yet, in stacks side by side, and collect the losses.
 
@@ -145,17 +143,28 @@ def run_jobs(
     """
     root, chosen, jobs = local_directory(out), Selection(place(selection)), [*jobs]
     _check(jobs, swarm.device)
-    with only_writer(root):
+    machine = Machine(
+        device=swarm.device,
+        n_devices=1 if swarm.device == "cpu" else engine.models,
+        parameters=swarm.proxy.n_parameters,
+    )
+    with (
+        only_writer(root),
+        Progress(progress, root, stage, root.name, len(jobs), machine=machine) as heard,
+    ):
+        heard.doing("encoding the text")
         spec = _prepare(root, chosen, corpus, swarm, {job.run: job for job in jobs})
         left = []
         for job in jobs:
             done = run_file(root, job)
             if done.exists():
                 refuse_another(root, read_json(done)["job"], job.plain())
+                heard.finish(job.run, before=True)
             else:
                 left.append(job.run)
+        heard.doing(None)
         start = time.perf_counter()
-        steps = _train(root, jobs, left, spec, swarm, chosen, engine, progress) if left else 0
+        steps = _train(root, jobs, left, spec, swarm, chosen, engine, heard) if left else 0
         seconds = time.perf_counter() - start
         finished = read_runs(root, jobs, chosen, spec)
     return replace(finished, model_steps=steps, seconds=seconds)
@@ -189,6 +198,7 @@ def _prepare(
     try:
         try:
             tokenizer = make_tokenizer(root, swarm, chosen, corpus)
+            _ = tokenizer.size  # loads it
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"The tokenizer {swarm.tokenizer!r} cannot be loaded: give a directory, a hub name "
@@ -222,7 +232,7 @@ def _train(
     swarm: Swarm,
     chosen: Selection,
     engine: Engine,
-    progress: Say,
+    progress: Progress,
 ) -> int:
     """Train the jobs that are left; how many model-steps that took."""
     works = [
@@ -238,18 +248,15 @@ def _train(
         )
         for name, members in plan(root, jobs, left, spec, swarm).items()
     ]
-    unfinished = {work.name: len(work.jobs) for work in works}
-    n_steps, n_left, total = 0, sum(unfinished.values()), len(jobs)
-    progress(f"proxies: {n_left} of {total} runs to train, in stacks: {len(works)}")
-    with as_config_error("proxy runs"), _looked_at(root, unfinished, spec.steps, progress):
+    seen = Seen(works, spec, progress)
+    n_steps = 0
+    with as_config_error("proxy runs"), seen.looking():
         on_cpu = swarm.device == "cpu"
         for done in engine.map(train, works) if on_cpu else engine.stream(_trainer, works):
             n_steps += done.model_steps
-            n_left -= len(done.runs)
-            unfinished.pop(done.name)
+            seen.finish(done)
             for name, reason in done.diverged.items():
-                progress(f"proxies: {name} diverged and is left out: {reason}")
-            progress(f"proxies: {total - n_left}/{total} runs (finished {done.runs[-1]})")
+                progress.note(f"{name} diverged and is left out: {reason}")
     shutil.rmtree(root / "stacks")
     return n_steps
 
@@ -257,28 +264,3 @@ def _train(
 def _trainer() -> Callable[[Iterable[Work]], Iterator[Trained]]:
     """For a process that has a GPU to itself."""
     return partial(map, train)
-
-
-@contextmanager
-def _looked_at(
-    root: Path, unfinished: dict[str, int], n_steps: int, progress: Say
-) -> Iterator[None]:
-    """Tell now and then how far stacks are that take long."""
-    stop = threading.Event()
-
-    def look() -> None:
-        told = 0.0
-        while not stop.wait(_SECONDS_BETWEEN_LOOKS):
-            stacks = dict(unfinished)
-            done = progress_of(root, stacks) / max(1, sum(stacks.values()) * n_steps)
-            if done > told:
-                told = done
-                progress(f"proxies: {sum(stacks.values())} runs in training, {done:.0%} done")
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()

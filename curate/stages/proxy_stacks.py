@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -162,21 +162,13 @@ def train(work: Work) -> Trained:
     )
 
 
-def progress_of(root: Path, works: Mapping[str, int]) -> float:
-    """Steps of unfinished stacks that their checkpoints hold, times members; see `train`.
-
-    Args:
-        root: directory of the swarm.
-        works: members of each stack.
-    """
-    total = 0.0
-    for name, members in works.items():
-        try:
-            with np.load(root / "stacks" / f"{name}.npz", allow_pickle=False) as state:
-                total += members * int(state["step"])
-        except (OSError, ValueError, KeyError):
-            continue
-    return total
+def step_of(root: Path, name: str) -> int:
+    """The step of a stack that is not finished, by its checkpoint; 0 where it has none yet."""
+    try:
+        with np.load(root / "stacks" / f"{name}.npz", allow_pickle=False) as state:
+            return int(state["step"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def _stack(work: Work) -> Stack:

@@ -16,6 +16,7 @@ from ..corpus import Corpus
 from ..engines import Engine, Local
 from ..errors import ConfigError
 from ..files import digest, only_writer, output_directory
+from ..progress import Machine, Progress, Reporter, silent, sizes
 from ..raters import RaterShare
 from ..readers import Batch
 from ..registry import Recipe
@@ -24,7 +25,7 @@ from ..tables import ScoreStore, check_name
 from .fitting import fit
 from .measuring import Policy, explained, prepared_by, score_texts
 from .score_report import ScoreReport
-from .sources import Progress, described, silent
+from .sources import described
 from .tabulate import Measure, tabulate
 from .texts import Texts, readable
 
@@ -39,7 +40,7 @@ def score(
     name: str | None = None,
     rater: RaterShare | None = None,
     chunk_rows: int = 1024,
-    progress: Progress = silent,
+    progress: Reporter = silent,
     engine: Engine | None = None,
     policy: Policy | None = None,
 ) -> ScoreReport:
@@ -56,7 +57,7 @@ def score(
         name: of the tables (see `curate.tables.check_name`); None: the scorer's.
         rater: score only what falls to this rater; the rest has the reason "other_rater".
         chunk_rows: documents scored together.
-        progress: told each finished shard.
+        progress: told how far it is, chunk by chunk; see `curate.progress`.
         engine: does the work; None: this machine.
         policy: what to do about shards that cannot be read and documents that the scorer fails
             on; None: skip both, with a reason.
@@ -83,32 +84,45 @@ def _score(
     source: Texts,
     scorer: Scorer | FittableScorer | Recipe,
     root: Path,
-    progress: Progress,
+    progress: Reporter,
     engine: Engine,
     policy: Policy,
 ) -> ScoreReport:
-    fitted_on: str | None = None
     ready: Any = scorer
     if isinstance(scorer, Recipe) and (scorer.is_fitted or engine.piece_bytes is None):
         ready = scorer.make()
     report, shards = ScoreReport(root.name), source.corpus.shards
-    if not isinstance(ready, Scorer | Recipe):
-        plain = Texts(source.corpus, source.chunk_rows)
-        ready, shards = fit(
-            ready, plain, shards, readable, report, progress, engine, policy.on_error
-        )
-        fitted_on = digest([(s.name, s.fingerprint) for s in shards])
-    config = {
-        **engine.call(partial(_described, ready)),
-        "reading": source.corpus.reading(),
-        "chunk_rows": source.chunk_rows,
-        "fitted_on": fitted_on,
-        "rater": None if source.rater is None else asdict(source.rater),
-        **source.corpus.grouping(),
-    }
-    store = ScoreStore.create(root, config)
-    make = partial(_measuring, ready, policy)
-    return tabulate(store, source, shards, make, report, progress, engine, policy.on_error)
+    fitted_on, machine = None, Machine()
+    is_ready = isinstance(ready, Scorer | Recipe)
+    if is_ready:
+        described_, machine = engine.call(partial(_described, ready, engine.models))
+    with Progress(
+        progress,
+        root,
+        "score",
+        root.name,
+        len(shards),
+        machine=machine,
+        weights=sizes(shards),
+    ) as heard:
+        if not is_ready:
+            plain = Texts(source.corpus, source.chunk_rows)
+            ready, shards = fit(
+                ready, plain, shards, readable, report, heard, engine, policy.on_error
+            )
+            fitted_on = digest([(s.name, s.fingerprint) for s in shards])
+            described_, _ = engine.call(partial(_described, ready, engine.models))
+        config = {
+            **described_,
+            "reading": source.corpus.reading(),
+            "chunk_rows": source.chunk_rows,
+            "fitted_on": fitted_on,
+            "rater": None if source.rater is None else asdict(source.rater),
+            **source.corpus.grouping(),
+        }
+        store = ScoreStore.create(root, config)
+        make = partial(_measuring, ready, policy)
+        return tabulate(store, source, shards, make, report, heard, engine, policy.on_error)
 
 
 def _made(scorer: Scorer | Recipe) -> Scorer:
@@ -116,8 +130,9 @@ def _made(scorer: Scorer | Recipe) -> Scorer:
     return made
 
 
-def _described(scorer: Scorer | Recipe) -> dict[str, Any]:
-    return described(_made(scorer))
+def _described(scorer: Scorer | Recipe, n_models: int) -> tuple[dict[str, Any], Machine]:
+    made = _made(scorer)
+    return described(made), Machine.of(made, n_models)
 
 
 def _measuring(scorer: Scorer | Recipe, policy: Policy) -> Measure[Batch]:

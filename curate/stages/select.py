@@ -26,6 +26,7 @@ from ..budget import Budget
 from ..engines import Engine, Local
 from ..errors import ConfigError
 from ..files import only_writer, output_directory, read_json, refuse_another, write_json
+from ..progress import Amount, Progress, Reporter, silent
 from ..tables import ScoreStore
 from .documents import FloatArray
 from .grouping import Grouping, Index
@@ -57,6 +58,7 @@ def select(
     max_per_group: int | None = None,
     group_by: str = "group",
     engine: Engine | None = None,
+    progress: Reporter = silent,
 ) -> dict[str, Any]:
     """Keep the documents that come first in a method's order, as far as a budget goes.
 
@@ -87,6 +89,7 @@ def select(
             documents; with one, those of what it leaves.
         group_by: a column of the score tables that holds whole numbers, or "domain".
         engine: does the passes; None: this process. The result does not depend on it.
+        progress: told how far it is; see `curate.progress`.
 
     Returns:
         The manifest: counts by domain that add up.
@@ -131,8 +134,10 @@ def select(
             manifest: dict[str, Any] = read_json(target / MANIFEST)
             refuse_another(target, manifest["request"], request)
             return manifest
-        draw = Draw(population, sampler, grouping, seed)
-        counts = _Selection(draw, max_per_group, engine or Local()).write(target)
+        n_shards = len(store.shard_names())
+        with Progress(progress, target, "select", target.name, n_shards) as heard:
+            draw = Draw(population, sampler, grouping, seed, progress=heard)
+            counts = _Selection(draw, max_per_group, engine or Local()).write(target)
         n_shared, exact = counts.shared.count()
         manifest = {
             "request": request,
@@ -171,6 +176,7 @@ class _Selection:
     draw: Draw
     max_per_group: int | None
     engine: Engine
+    n_passes: int = 0
 
     def write(self, out: Path) -> Counts:
         """Find where the budget ends, write what comes before it, and count."""
@@ -186,9 +192,13 @@ class _Selection:
         cuts = self._cuts()
         counts = Counts()
         job = Writing(self.draw, self.index, cuts, self.shards, out)
+        self.draw.progress.doing(None)
         parts = self.engine.merged(write, job.divided(self.engine.workers), merged)
         for part in parts:
+            self.draw.progress.add(Amount(part.unheard))
             counts.merge(part)
+        for shard in self.shards:
+            self.draw.progress.finish(shard)
         return counts
 
     def _cuts(self) -> Cuts:
@@ -243,6 +253,7 @@ class _Selection:
     def _look(self, searches: list[Search], *, measure: bool) -> Seen:
         for search in searches:
             search.reach(len(self.index.groups))
+        self.n_passes += 1
         return look(
             self.draw,
             self.shards,
@@ -250,6 +261,7 @@ class _Selection:
             lambda: [search.gather() for search in searches],
             measure,
             self.engine,
+            f"pass {self.n_passes}",
         )
 
     def _budgets(self, seen: Seen) -> FloatArray:

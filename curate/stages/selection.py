@@ -44,7 +44,10 @@ class Selection:
             ConfigError: no finished selection there.
         """
         if not (self.root / MANIFEST).exists():
-            raise ConfigError(f"{self.root}: no selection there (no {MANIFEST}). Run select first.")
+            raise ConfigError(
+                f"{self.root}: no selection there (no {MANIFEST}). Name the directory that `curate "
+                f"select` wrote, or run it first."
+            )
         return read_record(self.root / MANIFEST, _KEYS)
 
     @property

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import zstandard
 
 from .. import interrupts
 from ..files import whole
+from ..progress import Amount, Progress, unheard
 from .documents import IntArray
 from .spool import PLACE, SLICE, Spool, schema
 
@@ -58,6 +59,7 @@ class Shuffled:
         n_files: how many files.
         form: "parquet" or "jsonl.zst".
         out: directory.
+        progress: told of the rows of each file.
     """
 
     spool: Spool
@@ -67,19 +69,35 @@ class Shuffled:
     n_files: int
     form: str
     out: Path
+    progress: Progress = field(default_factory=unheard)
+
+    def path(self, number: int) -> Path:
+        """Of a file."""
+        return self.out / f"train-{number:05d}-of-{self.n_files:05d}.{self.form}"
 
     def __call__(self, number: int) -> dict[str, Any]:
         """Write a file, unless it is there; returns its name, rows and hash."""
         n_rows = int(self.counts.sum())
         start, stop = (-(-n_rows * i // self.n_files) for i in (number, number + 1))
-        path = self.out / f"train-{number:05d}-of-{self.n_files:05d}.{self.form}"
+        path = self.path(number)
         if not path.exists():
             with whole(path) as temporary:
                 names = [store.name for store in self.spool.stores]
-                _WRITERS[self.form](self._rows(start, stop), schema(names), temporary)
+                rows = self._told(path.name, stop - start, self._rows(start, stop))
+                _WRITERS[self.form](rows, schema(names), temporary)
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, xxhash.xxh3_128)
         return {"name": path.name, "rows": stop - start, "xxh3": digest.hexdigest()}
+
+    def _told(
+        self, name: str, n_rows: int, batches: Iterator[pa.RecordBatch]
+    ) -> Iterator[pa.RecordBatch]:
+        """The same batches; each is told when the next one is asked for."""
+        done = 0
+        for batch in batches:
+            yield batch
+            done += len(batch)
+            self.progress.add(Amount(len(batch)), name, done / n_rows)
 
     def _rows(self, start: int, stop: int) -> Iterator[pa.RecordBatch]:
         """The copies from one rank up to another, in their order."""

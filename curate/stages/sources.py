@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -14,14 +14,9 @@ from ..errors import BackendError, CorpusError, ShardError
 from ..readers import Rows, row_counts
 from .score_report import Counted
 
-Progress = Callable[[str], None]
 Chunk = TypeVar("Chunk", bound=Rows)
 Chunk_co = TypeVar("Chunk_co", bound=Rows, covariant=True)
 FAULTS = (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError)
-
-
-def silent(_: str) -> None:
-    """Say nothing."""
 
 
 class Source(Protocol[Chunk_co]):
@@ -40,6 +35,10 @@ class Source(Protocol[Chunk_co]):
         Raises:
             ShardError: the shard cannot be read to its end.
         """
+        ...
+
+    def n_rows(self, shard: Shard) -> int | None:
+        """Documents of a shard, where it says so; None: only reading tells."""
         ...
 
     def nothing(self) -> Chunk_co:

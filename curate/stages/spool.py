@@ -9,7 +9,7 @@ Memory: O(one run), whatever the shards hold.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ..corpus import Corpus, Shard
 from ..errors import ConfigError
 from ..files import whole
 from ..places import is_remote
+from ..progress import Phase
 from ..readers import Batch, read
 from ..tables import ScoreStore
 from .allocation import Allocation, Copies
@@ -86,6 +87,7 @@ class Spool:
         allocation: says how often each document comes, and where.
         stores: each becomes a column.
         n_buckets: equal parts of the places.
+        phase: told of the documents.
     """
 
     directory: Path
@@ -93,6 +95,7 @@ class Spool:
     allocation: Allocation
     stores: Sequence[ScoreStore]
     n_buckets: int
+    phase: Phase = field(default_factory=Phase)
 
     def __call__(self, job: tuple[int, Sequence[Piece]]) -> int:
         """Write one file, unless it is there; returns its number.
@@ -136,6 +139,7 @@ class Spool:
             for piece in pieces_:
                 for batch in self._batches(piece, fields):
                     run.append(batch)
+                    self.phase.see(len(batch))
                     held += batch.nbytes
                     if held >= most:
                         index.append(self._flush(run, sink))

@@ -24,9 +24,10 @@ from ..errors import CorpusError, ShardError
 from ..files import write_json
 from ..parts import Parts
 from ..places import remove
+from ..progress import NOTHING, Amount, Progress, unheard
 from ..tables import PARTS, REPORT, ScoreStore
 from .score_report import Counted, ScoreReport
-from .sources import Chunk, Piece, Progress, Source, pieces, says_where
+from .sources import Chunk, Piece, Source, pieces, says_where
 
 Work = Callable[[], pa.Table]
 Measure = Callable[[Chunk], Work]
@@ -54,7 +55,7 @@ def tabulate(
             while the one before it is in work; what that returns does the rest, and gives its
             table.
         report: told the counts of every shard, and which ones failed.
-        progress: told each finished shard.
+        progress: told each chunk that is measured here, and each shard that is done.
         engine: does the work.
         on_error: "skip" shards that cannot be read, or "fail".
 
@@ -65,27 +66,27 @@ def tabulate(
     """
     found: dict[str, Counted] = {}
 
-    def tell(counted: Counted) -> None:
+    def tell(counted: Counted, before: bool = False) -> None:
         stop_at(counted, on_error)
         found[counted.shard] = counted
-        n_documents = sum(one.documents for one in found.values())
-        progress(f"{store.name}: {len(found)}/{len(shards)} shards, {n_documents:,} documents")
+        progress.finish(counted.shard, before=before)
 
     left: list[Piece] = [Piece(shard) for shard in shards]
     if engine.piece_bytes is not None:
         left = []
         for cut in engine.map(_Cut(store, source.chunk_rows, engine.piece_bytes), shards):
             if isinstance(cut, Counted):
-                tell(cut)
+                tell(cut, before=True)
             else:
                 left += cut
-    for done in engine.stream(_Tabulator(store, source, make), left):
-        if done is not None:
-            tell(done)
+    for done in engine.stream(_Tabulator(store, source, make, progress), left):
+        progress.add(done.unheard)
+        if done.counted is not None:
+            tell(done.counted, done.before)
     cut_up = {piece.shard.name: piece.shard for piece in left if not piece.is_whole}
     to_finish = [shard for name, shard in cut_up.items() if name not in found]
-    for done in engine.map(partial(_finish, store), to_finish):
-        tell(done)
+    for counted in engine.map(partial(_finish, store), to_finish):
+        tell(counted)
     for shard in shards:
         report.add(found[shard.name])
     if not report.failed:  # what is done of a shard that failed is there when it can be read again
@@ -115,13 +116,33 @@ class _Cut:
 
 
 @dataclass(frozen=True)
+class _Done:
+    """What became of a piece.
+
+    Attributes:
+        counted: of its shard, where that is done.
+        before: whether it was so already.
+        unheard: what was measured in another process.
+    """
+
+    counted: Counted | None = None
+    before: bool = False
+    unheard: Amount = NOTHING
+
+
+@dataclass(frozen=True)
 class _Step(Generic[Chunk]):
-    """A chunk of a piece that is ready to be measured; without one, how the piece ended."""
+    """A chunk of a piece that is ready to be measured; without one, how the piece ended.
+
+    ``share`` is that of what this run does of the shard that is done with this chunk, where the
+    shard says how many rows it has.
+    """
 
     piece: Piece
     parts: Parts | None = None
     chunk: Chunk | None = None
     work: Work | None = None
+    share: float | None = None
     is_done: bool = False
     failed: str | None = None
 
@@ -151,16 +172,17 @@ class _Waiting:
 
 @dataclass(frozen=True)
 class _Tabulator(Generic[Chunk]):
-    """The work of one process; what it makes gives None for a piece that is not a whole shard."""
+    """The work of one process."""
 
     store: ScoreStore
     source: Source[Chunk]
     make: Callable[[], Measure[Chunk]]
+    progress: Progress = field(default_factory=unheard)
 
-    def __call__(self) -> Callable[[Iterable[Piece]], Iterator[Counted | None]]:
+    def __call__(self) -> Callable[[Iterable[Piece]], Iterator[_Done]]:
         return partial(self._work, self.make())
 
-    def _work(self, measure: Measure[Chunk], given: Iterable[Piece]) -> Iterator[Counted | None]:
+    def _work(self, measure: Measure[Chunk], given: Iterable[Piece]) -> Iterator[_Done]:
         steps = read_ahead(step for piece in given for step in self._steps(measure, piece))
         for piece, of_piece in groupby(steps, key=lambda step: step.piece):
             yield self._write(measure, piece, of_piece)
@@ -177,18 +199,20 @@ class _Tabulator(Generic[Chunk]):
             n_left = None
             if piece.n_chunks is not None:
                 n_left = max(0, piece.first + piece.n_chunks - first)
+            n_rows, n_read = self.source.n_rows(piece.shard), first * size
             for chunk in self.source.read(piece.shard, first, n_left):
                 with says_where(self._name, piece.shard, chunk):
                     work = measure(chunk)
-                yield _Step(piece, parts, chunk, work)
+                n_read += len(chunk)
+                if len(chunk) < size:  # the last one
+                    n_rows = n_read
+                yield _Step(piece, parts, chunk, work, _share(first * size, n_read, n_rows))
             yield _Step(piece, parts)
         except ShardError as error:
             yield _Step(piece, failed=str(error))
 
-    def _write(
-        self, measure: Measure[Chunk], piece: Piece, steps: Iterator[_Step[Chunk]]
-    ) -> Counted | None:
-        waiting, shard = _Waiting(), piece.shard
+    def _write(self, measure: Measure[Chunk], piece: Piece, steps: Iterator[_Step[Chunk]]) -> _Done:
+        waiting, shard, mine = _Waiting(), piece.shard, NOTHING
         try:
             with interrupts.finishing():
                 for step in steps:
@@ -198,6 +222,7 @@ class _Tabulator(Generic[Chunk]):
                     with says_where(self._name, shard, step.chunk):
                         table = step.work()
                     waiting.add(table)
+                    mine += self._tell(shard, table, step.share)
                     interrupts.check()
         except BaseException:  # what is measured is not lost, whatever happened
             with suppress(OSError):
@@ -205,16 +230,24 @@ class _Tabulator(Generic[Chunk]):
             raise
         if step.failed is not None:
             waiting.write()
-            return Counted(shard=shard.name, failed=step.failed)
+            return _Done(Counted(shard=shard.name, failed=step.failed), unheard=mine)
         if step.parts is not None and not piece.is_whole:
             waiting.parts = step.parts
             waiting.write()
-            return None
+            return _Done(unheard=mine)
         if step.parts is not None:
             if not waiting.tables and not step.parts.reached(0):
                 waiting.tables = [measure(self.source.nothing())()]
             step.parts.finish(waiting.tables)
-        return Counted.of(self.store, shard.name)
+        return _Done(Counted.of(self.store, shard.name), step.is_done, mine)
+
+    def _tell(self, shard: Shard, table: pa.Table, share: float | None) -> Amount:
+        """Tell of a chunk; what nobody heard of."""
+        amount = Amount.of(table)
+        if not self.progress.is_heard:
+            return amount
+        self.progress.add(amount, shard.name, share)
+        return NOTHING
 
     @property
     def _name(self) -> str:
@@ -225,6 +258,11 @@ def _finish(store: ScoreStore, shard: Shard) -> Counted:
     """Make the table of a shard whose pieces are all done."""
     Parts(store, shard).finish()
     return Counted.of(store, shard.name)
+
+
+def _share(first: int, reached: int, n_rows: int | None) -> float | None:
+    """Of the rows from ``first`` on, those before ``reached``; None: nobody knows how many."""
+    return None if n_rows is None else min(1.0, (reached - first) / max(1, n_rows - first))
 
 
 def stop_at(counted: Counted, on_error: str) -> None:

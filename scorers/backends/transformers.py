@@ -13,6 +13,7 @@ from ..base import FloatArray
 from .base import NextToken
 from .batching import TokenBudget
 from .fingerprint import fingerprint
+from .machine import device_name, n_parameters
 from .torch_models import TorchModel, load
 
 _CPU_BATCH_TOKENS = 2048
@@ -73,6 +74,21 @@ class TransformersBackend:
         """Padded tokens in a batch, unless memory runs out."""
         default = _CPU_BATCH_TOKENS if self._device == "cpu" else _GPU_BATCH_TOKENS
         return self.batch_tokens or default
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Of the model, as its files hold them."""
+        return n_parameters(self.model)
+
+    @property
+    def runs_on(self) -> str:
+        """The device, and what it is."""
+        return device_name(self._device)
+
+    @property
+    def n_devices(self) -> int:
+        """One."""
+        return 1
 
     def config(self) -> dict[str, Any]:
         """The model's fingerprint and the dtype it runs in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ import numpy as np
 from ..base import FloatArray
 from .base import NextToken
 from .fingerprint import fingerprint
+from .machine import n_parameters
 from .torch_models import context_of
-from .vllm_engine import check_engine_args, check_options, defaults, require_vllm, resolved
+from .vllm_engine import check_engine_args, check_options, defaults, device, require_vllm, resolved
 
 _ANSWERS_AT_ONCE = 128
 """The longest `logprob_token_ids` that vLLM takes."""
@@ -80,6 +82,22 @@ class VLLMBackend:
         if given := self.engine_args.get("max_model_len"):
             return int(given) - 1
         return context_of(self._model_config)
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Of the model, as its files hold them."""
+        return n_parameters(self.model)
+
+    @property
+    def runs_on(self) -> str:
+        """The device, and what it is; starts nothing on it."""
+        return device()
+
+    @property
+    def n_devices(self) -> int:
+        """Those that share the model, by the engine's arguments."""
+        shared = ("tensor_parallel_size", "pipeline_parallel_size")
+        return math.prod(int(self.engine_args.get(name, 1)) for name in shared)
 
     def config(self) -> dict[str, Any]:
         """The model's fingerprint, the dtype it runs in and the engine arguments given.

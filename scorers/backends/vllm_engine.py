@@ -89,6 +89,15 @@ def _on_cpu() -> bool:
     return bool(current_platform.is_cpu())
 
 
+def device() -> str:
+    """What vLLM runs on, as it says itself, without starting anything there."""
+    if _on_cpu():
+        return "cpu"
+    from vllm.platforms import current_platform
+
+    return f"{current_platform.device_type} ({current_platform.get_device_name()})"
+
+
 def require_vllm() -> None:
     """Whether vLLM is there, before anything heavy is loaded.
 

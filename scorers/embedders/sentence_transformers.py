@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backends.fingerprint import fingerprint
+from ..backends.machine import device_name, n_parameters
 from ..vectors import Vectors
 from .base import unit
 
@@ -78,6 +79,21 @@ class SentenceTransformerEmbedder:
             convert_to_tensor=True,
         )
         return unit(vectors.float().cpu().numpy())
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Of the model, as its files hold them."""
+        return n_parameters(self.model)
+
+    @property
+    def runs_on(self) -> str | None:
+        """The device, where it was given, and what it is."""
+        return None if self.device is None else device_name(self.device)
+
+    @property
+    def n_devices(self) -> int:
+        """One."""
+        return 1
 
     def config(self) -> dict[str, Any]:
         """The model's fingerprint, and what it is given. Loads no model, but wants the package."""

@@ -29,6 +29,7 @@ from curate.stages.score import score
 from curate.stages.select import select
 from tests.conftest import some_text
 from tests.object_store import BUCKET, Faults, object_store
+from tests.unit.test_progress import logged
 from tests.unit.test_score import contents
 
 Store = tuple[str, Faults]
@@ -118,6 +119,11 @@ def test_the_same_bytes_as_on_a_disk(
     assert there["files"] == here["files"]
     assert there["domains"] == here["domains"]
     found = fetched(f"s3://{BUCKET}/out", tmp_path / "there")
+    for name in ("scores/token-prior", "sel", "data"):
+        theirs, mine = logged(tmp_path / "there" / name), logged(tmp_path / "here" / name)
+        assert [line["event"] for line in theirs] == ["started", "finished"]
+        for counted in ("shards", "documents", "tokens", "nulls"):
+            assert theirs[-1][counted] == mine[-1][counted]
     assert {*found} == {*contents(tmp_path / "here")} - {
         f"{room}/.lock" for room in ("scores/token-prior", "sel", "data")
     }

@@ -30,6 +30,7 @@ from curate.stages.select import select
 from curate.stages.sources import pieces
 from scorers.base import Scored
 from tests.conftest import some_text
+from tests.unit.test_progress import logged
 from tests.unit.test_score import contents
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -74,6 +75,13 @@ def test_score_and_select_write_the_same_bytes(corpus: Corpus, engine: Ray, tmp_
         dataset = BuildRequest(mixture={"web": 0.7, "code": 0.3}, tokens=9_000)
         build(corpus, tmp_path / name / "sel", tmp_path / name / "data", dataset, engine=where)
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    for name, documents in (("perplexity", 730), ("sel", 730), ("data", None)):
+        there, here = (logged(tmp_path / engine_ / name)[-1] for engine_ in ("ray", "local"))
+        for counted in ("event", "shards", "n_shards", "documents", "tokens", "nulls"):
+            assert there[counted] == here[counted], (name, counted)
+        assert documents in (None, there["documents"])
+    started = logged(tmp_path / "ray/perplexity")[0]
+    assert (started["device"], started["n_devices"]) == ("cpu", 2)
 
 
 def test_what_one_engine_began_the_other_ends(corpus: Corpus, engine: Ray, tmp_path: Path) -> None:

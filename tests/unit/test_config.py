@@ -65,7 +65,7 @@ def test_one_scorer_may_stand_there_twice_and_be_selected_by(pipeline_file: Path
     [
         ("build.shards=0", "build.shards: Input should be greater than 0"),
         ("build.format=csv", "build.format: Input should be 'parquet' or 'jsonl.zst'"),
-        ("build.shard=2", "build.shard: Extra inputs are not permitted"),
+        ("build.shard=2", "build.shard: there is no such key. Did you mean 'shards'"),
         ("corpus.inputs=[]", "corpus.inputs: List should have at least 1 item"),
         ("mix.proxy.held_out=1", r"'held_out' must be in \(0, 1\). Got 1"),
         ("mix.proxy.size=7M", "No proxy has the size '7M'. Sizes are 0.1M"),
@@ -74,7 +74,7 @@ def test_one_scorer_may_stand_there_twice_and_be_selected_by(pipeline_file: Path
         ("seed", "--set wants key=value.*Got 'seed'"),
         ("out.deep=1", "--set out.deep=1: 'out' holds no keys"),
         ("build.tokens=[1", r"build.tokens=\[1"),
-        ("build.tokens=lots", "Wanted a number of tokens, such as 5M .* Got 'lots'"),
+        ("build.tokens=lots", "Wanted a number of tokens, such as .* Got 'lots'"),
         ("select.method=topk", "Did you mean 'top-k'"),
         ("select.budget=75pct", "'75pct' is not a budget"),
         ("score.mine={scorer: perplexitee}", "Did you mean 'perplexity'"),
@@ -138,7 +138,7 @@ def test_every_mistake_is_named_at_once(pipeline_file: Path) -> None:
         (b"\xff\xfe\x00", "not YAML"),
         (b"- a list", "wanted keys such as corpus"),
         (b"", "wanted keys such as corpus"),
-        (b"out: here", "build: Field required"),
+        (b"out: here", "build: is missing. Add this key"),
     ],
 )
 def test_files_that_are_no_pipeline(tmp_path: Path, content: bytes, said: str) -> None:

@@ -78,6 +78,7 @@ def test_options_of_embedders(tmp_path: Path) -> None:
         make_embedder(n_max=0)
     with pytest.raises(ConfigError, match=r"hashed-ngrams runs no model: leave out 'some/model'"):
         make_embedder("some/model", "hashed-ngrams")
+    (tmp_path / "config.json").write_text("{}")
     made = make_embedder(str(tmp_path), max_length=64)
     assert (made.name, made.max_length) == ("sentence-transformers", 64)
     with pytest.raises(ConfigError, match="has no option 'max_model_len'"):

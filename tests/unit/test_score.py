@@ -16,6 +16,7 @@ from curate.corpus import Corpus, document_key
 from curate.demo import MODEL_PATH
 from curate.errors import BackendError, ConfigError, CorpusError
 from curate.files import only_writer
+from curate.shards import LOG
 from curate.stages.score import score
 from curate.tables import DATASET_COLUMNS, ScoreStore, table_metadata
 from scorers import TokenPrior
@@ -51,11 +52,11 @@ class Length:
 
 
 def contents(root: Path) -> dict[str, str]:
-    """Hash of every file below a directory."""
+    """Hash of every file below a directory, but for what runs say of themselves."""
     return {
         str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
         for p in sorted(root.rglob("*"))
-        if p.is_file()
+        if p.is_file() and p.name != LOG
     }
 
 

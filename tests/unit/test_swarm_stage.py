@@ -15,6 +15,7 @@ from curate.corpus import Corpus
 from curate.curves import Curves
 from curate.engines import Local
 from curate.errors import ConfigError
+from curate.progress import Note, Update
 from curate.runs import RunTable
 from curate.stages import proxy_stacks
 from curate.stages.mix import design, fit, optimize
@@ -240,7 +241,7 @@ def test_a_diverged_member_is_told_and_left_out(
     where = (tmp_path / "sel", corpus)
     alone = run_design(planned, *where, tmp_path / "alone", swarm=swarm, engine=Local(1))
     monkeypatch.setattr(proxy_stacks, "Member", member)
-    said: list[str] = []
+    said: list[Update] = []
     runs = run_design(
         planned,
         *where,
@@ -252,7 +253,8 @@ def test_a_diverged_member_is_told_and_left_out(
     )
     diverged = [f"{i:03d}-s1" for i in range(5)]
     assert [*runs.diverged] == diverged
-    assert all(any(f"{name} diverged" in line for line in said) for name in diverged)
+    notes = [one for one in said if isinstance(one, Note)]
+    assert all(any(f"{name} diverged" in one.text for one in notes) for name in diverged)
     assert np.isnan(runs.losses[1::2]).all()
     assert np.abs(runs.losses[::2] - alone.losses).max() < 1e-4
     table = RunTable.read(tmp_path / "out/runs.parquet")

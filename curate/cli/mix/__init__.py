@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..groups import Named
 from .curves import curves, schedule
 from .laws import compare, fit, predict
 from .mixtures import export, optimize
@@ -12,14 +13,7 @@ from .scaling import autoscale, scale
 from .verify import verify
 
 
-class _InOrder(click.Group):
-    """Lists its commands in the order of the work."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(self.commands)
-
-
-@click.group(cls=_InOrder)
+@click.group(cls=Named)
 def command() -> None:
     """Set the share of each domain: design, run, fit, optimize.
 

@@ -9,6 +9,7 @@ import click
 from ...errors import ConfigError
 from .. import options
 from ..console import errors, output, printable
+from ..figures import show, tells
 from . import given
 
 
@@ -55,6 +56,7 @@ from . import given
 )
 @given.level
 @click.option("--csv", "out", type=click.Path(), help="CSV file to write, one row a run.")
+@tells
 def curves(
     runs: str,
     targets: tuple[str, ...],
@@ -94,9 +96,13 @@ def curves(
         )
         if out is not None:
             found.write(out)
-    print_learned(found)
-    if out is not None:
-        output.print(f"→ {printable(out)}")
+
+    def print_all() -> None:
+        print_learned(found)
+        if out is not None:
+            output.print(f"→ {printable(out)}")
+
+    show({**vars(found), "file": out}, print_all)
 
 
 @click.command()
@@ -141,6 +147,7 @@ def curves(
 @given.available
 @click.option("--tokens", help="Of the whole of training, such as 5M; caps repetition.")
 @options.max_epochs
+@tells
 def schedule(
     mixture: str | None,
     out: str,
@@ -182,7 +189,7 @@ def schedule(
             tokens=None if tokens is None else parse_tokens(tokens),
             max_epochs=max_epochs,
         )
-    print_schedule(found, out)
+    show({"file": out, **found}, print_schedule, found, out)
 
 
 def _rule(

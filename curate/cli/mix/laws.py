@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from .. import options
-from ..console import errors
+from ..console import errors, progress
+from ..figures import show, tells
 from . import given
 
 
@@ -19,12 +20,14 @@ from . import given
     default="auto",
     show_default=True,
     metavar="NAME",
+    shell_complete=options.named("laws", "auto"),
     help=f"auto chooses by held-out error. By name: {given.law_names}.",
 )
 @given.reads_runs
 @click.option("--parameters", is_flag=True, help="Print the parameters with their intervals.")
 @given.level
 @options.seed
+@tells
 def fit(
     runs: str,
     out: str,
@@ -42,21 +45,33 @@ def fit(
     """
     from ...runs import Columns
     from ...stages import mix
+    from .figures import fit_figures
     from .show import print_fit, print_parameters
 
     with errors.status("fitting"):
         found = mix.fit(runs, out, law=law, losses=losses, columns=Columns(**columns), seed=seed)
-    print_fit(found, out)
-    if parameters:
-        print_parameters(found.stored, level)
+
+    def print_all() -> None:
+        print_fit(found, out)
+        if parameters:
+            print_parameters(found.stored, level)
+
+    show(fit_figures(found, out, level), print_all)
 
 
 @click.command()
 @click.argument("runs", type=click.Path())
-@click.option("--law", "laws", multiple=True, help="Which; all if none. Repeatable.")
+@click.option(
+    "--law",
+    "laws",
+    multiple=True,
+    shell_complete=options.named("laws"),
+    help="Which; all if none. Repeatable.",
+)
 @given.reads_runs
 @click.option("--out", type=click.Path(), help="CSV file to write.")
 @options.seed
+@tells
 def compare(
     runs: str,
     laws: tuple[str, ...],
@@ -74,18 +89,18 @@ def compare(
     from ...stages import mix
     from .show import print_comparison
 
-    with errors.status("fitting") as status:
+    with progress() as heard:
         found = mix.compare(
             runs,
             laws=given.listed(laws),
             losses=losses,
             columns=Columns(**columns),
             seed=seed,
-            progress=status.update,
+            progress=heard,
         )
     if out is not None:
         found.write(out)
-    print_comparison(found, out)
+    show({**vars(found), "file": out}, print_comparison, found, out)
 
 
 @click.command()
@@ -95,6 +110,7 @@ def compare(
 @given.level
 @given.at
 @given.reads_mixtures
+@tells
 def predict(
     law: str,
     mixtures: str,
@@ -111,6 +127,7 @@ def predict(
     it says how far off the law is.
     """
     from ...stages import mix
+    from .figures import predicted_figures
     from .show import print_predicted
 
     found = mix.predict(
@@ -122,4 +139,4 @@ def predict(
         losses=losses,
         columns=columns,
     )
-    print_predicted(found, out)
+    show(predicted_figures(found, out), print_predicted, found, out)

@@ -9,6 +9,7 @@ import click
 from ...errors import ConfigError
 from .. import options
 from ..console import errors, output, printable
+from ..figures import show, tells
 from . import given
 
 
@@ -55,6 +56,7 @@ from . import given
 @given.at
 @given.level
 @options.seed
+@tells
 def optimize(
     law: str,
     out: str,
@@ -89,7 +91,7 @@ def optimize(
             at=given.numbers("--at", at),
             **rest,
         )
-    print_mixture(mixture, out)
+    show({"file": out, **mixture}, print_mixture, mixture, out)
 
 
 @click.command()

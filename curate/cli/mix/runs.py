@@ -9,9 +9,10 @@ import click
 from ...errors import ConfigError
 from .. import options
 from ..console import output, printable, progress
-from ..tables import print_runs
+from ..figures import show, tells
+from ..tables import print_runs, runs_figures
 from . import given
-from .training import print_trained, trains_proxies
+from .training import print_trained, trained_figures, trains_proxies
 
 if TYPE_CHECKING:
     from ...corpus import Corpus
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     default="additive",
     show_default=True,
     metavar="NAME",
+    shell_complete=options.named("laws"),
     help="Of d-optimal, and of --extend with a table. See `curate mix fit --help`.",
 )
 @click.option("--tokens", help="Size of the final dataset; caps repetition by --max-epochs.")
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 @given.at
 @given.reads_runs
 @options.seed
+@tells
 def design(
     selection: str | None,
     available: str | None,
@@ -103,8 +106,12 @@ def design(
             losses=losses,
             **limits,
         )
-    print_runs(table)
-    output.print(f"→ {printable(out)}")
+
+    def print_design() -> None:
+        print_runs(table)
+        output.print(f"→ {printable(out)}")
+
+    show({"file": out, "runs": runs_figures(table)}, print_design)
 
 
 @click.command()
@@ -120,6 +127,7 @@ def design(
     type=click.IntRange(1),
     help="Runs of each mixture; those after the first are named <run>-s1, <run>-s2 …",
 )
+@tells
 def run(
     design: str,
     corpus: Corpus,
@@ -137,7 +145,7 @@ def run(
     from ...runs import RunTable
     from ...stages import proxies
 
-    with progress() as say:
+    with progress() as heard:
         found = proxies.run_design(
             design,
             selection,
@@ -146,8 +154,14 @@ def run(
             swarm=swarm,
             seeds=seeds,
             engine=engine,
-            progress=say,
+            progress=heard,
         )
-    print_runs(RunTable.read(f"{out}/runs.parquet"))
-    print_trained(found)
-    output.print(f"→ {printable(out)}/runs.parquet")
+    table = RunTable.read(f"{out}/runs.parquet")
+
+    def print_all() -> None:
+        print_runs(table)
+        print_trained(found)
+        output.print(f"→ {printable(out)}/runs.parquet")
+
+    figures = {"directory": out, "runs": runs_figures(table), **trained_figures(found)}
+    show(figures, print_all)

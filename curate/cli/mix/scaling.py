@@ -7,6 +7,7 @@ import click
 from ...errors import ConfigError
 from .. import options
 from ..console import errors
+from ..figures import show, tells
 from . import given
 
 
@@ -31,6 +32,7 @@ def _amount(option: str, text: str | None) -> float | None:
 @click.option(
     "--law",
     metavar="NAME",
+    shell_complete=options.named("laws"),
     help="Fit this mixing law to the prediction, too; see `curate mix fit --help`. It is written "
     "beside --out, as .law.json.",
 )
@@ -53,6 +55,7 @@ def _amount(option: str, text: str | None) -> float | None:
     "decay.",
 )
 @options.seed
+@tells
 def scale(
     runs: tuple[str, ...],
     size: str | None,
@@ -78,6 +81,7 @@ def scale(
     """
     from ...stages import mix
     from ...stages.mix.grid import Which
+    from .figures import scaled_figures
     from .show_scaling import print_scaled
 
     with errors.status("fitting"):
@@ -91,7 +95,7 @@ def scale(
             which=Which(first=from_step, last=to_step, ends=ends),
             seed=seed,
         )
-    print_scaled(found, out)
+    show(scaled_figures(found, out), print_scaled, found, out)
 
 
 _SCALE = "runs (CSV or parquet), a law of `fit`, or a mixture of `optimize`"
@@ -116,6 +120,7 @@ _SCALE = "runs (CSV or parquet), a law of `fit`, or a mixture of `optimize`"
     default="additive",
     show_default=True,
     metavar="NAME",
+    shell_complete=options.named("laws"),
     help="That is fitted to runs. See `curate mix fit --help`.",
 )
 @click.option(
@@ -132,6 +137,7 @@ _SCALE = "runs (CSV or parquet), a law of `fit`, or a mixture of `optimize`"
 )
 @click.option("--extrapolate", is_flag=True, help="Admit shares that no run had.")
 @options.seed
+@tells
 def autoscale(
     small: str,
     large: str,
@@ -173,4 +179,4 @@ def autoscale(
                 seed=seed,
             ),
         )
-    print_autoscaled(found, out)
+    show({"file": out, **found}, print_autoscaled, found, out)

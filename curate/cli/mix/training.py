@@ -82,6 +82,19 @@ def trains_proxies(command: Command) -> Command:
     return several(*_OF_SWARM.values(), runs_on(workers=2))(wrapped)
 
 
+def trained_figures(runs: ProxyRuns) -> dict[str, Any]:
+    """Size and length of the runs, how often text was read, what diverged, and the time."""
+    return {
+        "n_runs": len(runs.jobs),
+        "parameters": runs.parameters,
+        "tokens": int(runs.steps[-1]) * runs.tokens_per_step,
+        "most_epochs": dict(zip(runs.domains, runs.epochs.max(axis=0).tolist(), strict=True)),
+        "diverged": runs.diverged,
+        "model_steps": runs.model_steps,
+        "seconds": runs.seconds,
+    }
+
+
 def print_trained(runs: ProxyRuns) -> None:
     """Size and length of the runs, what was repeated or diverged, and the speed."""
     tokens = int(runs.steps[-1]) * runs.tokens_per_step

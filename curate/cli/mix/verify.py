@@ -9,6 +9,7 @@ import click
 
 from .. import options
 from ..console import output, printable, progress
+from ..figures import show, tells
 from ..tables import interval, table
 from . import given
 from .training import trains_proxies
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 @given.at
 @given.level
 @options.seed
+@tells
 def verify(
     law: str,
     corpus: Corpus,
@@ -90,7 +92,7 @@ def verify(
     """
     from ...stages import mix
 
-    with progress() as say:
+    with progress() as heard:
         found = mix.verify(
             law,
             mixtures,
@@ -106,9 +108,9 @@ def verify(
             level=level,
             seed=seed,
             engine=engine,
-            progress=say,
+            progress=heard,
         )
-    print_verified(found, out)
+    show({"directory": out, **found}, print_verified, found, out)
 
 
 def print_verified(found: dict[str, Any], where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import mixing
 
 from ...errors import ConfigError
 from ...files import whole
+from ...progress import Progress, Reporter, silent
 from ...registry import find, names
 from ...runs import Columns, RunTable
 from .files import rank_correlation
@@ -81,7 +82,7 @@ def compare(
     losses: str | Path | None = None,
     columns: Columns | None = None,
     seed: int = 0,
-    progress: Callable[[str], None] = lambda line: None,  # noqa: ARG005
+    progress: Reporter = silent,
 ) -> Comparison:
     """Fit every law to a table of runs, with the same folds, and rank them by held-out error.
 
@@ -91,7 +92,7 @@ def compare(
         losses: CSV file of the losses, where they are apart.
         columns: which columns hold shares and losses.
         seed: of the starts and the folds.
-        progress: told which law is being fitted.
+        progress: told which law is being fitted; see `curate.progress`.
 
     Raises:
         ConfigError: as `fit`.
@@ -100,9 +101,11 @@ def compare(
     chosen = list(dict.fromkeys(laws)) or names("laws")
     specs = {name: find("laws", name) for name in chosen}
     found = []
-    for place, (name, spec) in enumerate(specs.items()):
-        progress(f"{name} ({place + 1} of {len(specs)})")
-        found.append(_one(name, spec, table, runs, seed))
+    with Progress(progress, None, "mix compare", Path(runs).name, len(specs)) as heard:
+        for name, spec in specs.items():
+            heard.doing(f"fitting {name}")
+            found.append(_one(name, spec, table, runs, seed))
+            heard.finish(name)
     found.sort(key=lambda one: np.inf if one.relative is None else one.relative)
     return Comparison(
         laws=found,

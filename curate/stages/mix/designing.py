@@ -101,7 +101,7 @@ def design(
             f"{supply.domains}. Name a domain column, or score a directory with one folder a "
             "domain."
         )
-    most = supply.greatest(tokens, max_epochs)
+    most = _room(supply, tokens, max_epochs)
     with as_config_error("design"), threadpool_limits(1):
         mixtures = DESIGNS[method](proportions, runs, np.random.default_rng(seed), most, law)
     return _written(supply.domains, mixtures, out, [])
@@ -144,11 +144,28 @@ def extend(
     stored, names = _finished(runs, law, losses, columns, seed)
     supply = Supply.of(stored.domains, selection, available)
     supply.check_tokens(tokens)
-    most = None if tokens is None else supply.greatest(tokens, max_epochs)
+    most = None if tokens is None else _room(supply, tokens, max_epochs)
     fitted = at_covariates(stored.law, at or {})
     with as_config_error("design"), threadpool_limits(1):
         mixtures = mixing.extend(fitted, n, np.random.default_rng(seed), maximum=most)
     return _written(stored.domains, mixtures, out, names)
+
+
+def _room(supply: Supply, tokens: int | None, max_epochs: float) -> FloatArray:
+    """The greatest share of each domain.
+
+    Raises:
+        ConfigError: all of them together do not make a dataset of that size.
+    """
+    most = supply.greatest(tokens, max_epochs)
+    if supply.available is not None and most.sum() < 1:
+        there = int(supply.available.sum())
+        raise ConfigError(
+            f"A dataset of {tokens:,} tokens is more than there is: {there:,} tokens, none read "
+            f"more than {max_epochs:g} times. Ask for fewer tokens, admit more epochs "
+            f"(--max-epochs), or keep more documents."
+        )
+    return most
 
 
 def _finished(

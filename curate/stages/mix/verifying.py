@@ -7,7 +7,7 @@ The rest of OUT is what `proxies` writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from ...engines import Engine, Local
 from ...errors import ConfigError
 from ...files import write_json
+from ...progress import Reporter, silent
 from .files import StoredLaw, at_covariates, load_law, named
 from .supply import Supply
 from .trial import PROPORTIONAL, Trial, dataset_limits, jobs, read_proposals, references
@@ -43,7 +44,7 @@ def verify(
     level: float = 0.9,
     seed: int = 0,
     engine: Engine | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Reporter = silent,
 ) -> dict[str, Any]:
     """Train proposed mixtures and what they should beat; predicted against observed losses.
 
@@ -68,7 +69,7 @@ def verify(
         level: of the intervals.
         seed: of the random mixtures.
         engine: trains; None: two processes.
-        progress: told how far it is.
+        progress: told how far it is; see `proxies.run_jobs`.
 
     Returns:
         What verify.json holds.
@@ -94,6 +95,7 @@ def verify(
         swarm=swarm,
         engine=engine or Local(2),
         progress=progress,
+        stage="mix verify",
     )
     return report(stored, trial, runs, out, limits=limits, at=at, level=level)
 

@@ -261,3 +261,9 @@ def test_directories_that_are_none(raters: list[Path], tmp_path: Path) -> None:
         combine([tmp_path / "nowhere", raters[1]], tmp_path / "out", how="mean")
     with pytest.raises(ConfigError, match=r"holds one of the raters. Give another --name"):
         combine(raters, tmp_path / "one", how="mean", name="opinion")
+
+
+def test_the_command_line_offers_every_way() -> None:
+    from curate.cli.combine import WAYS
+
+    assert set(WAYS) == set(HOW)
