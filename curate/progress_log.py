@@ -69,3 +69,13 @@ class Log:
         self._lines.append(line)
         whole = "".join(self._lines).encode("utf-8", "replace")
         patiently(str(self._path), lambda: fs.pipe_file(path, whole))
+
+
+def recorded(directory: Path) -> list[dict[str, Any]]:
+    """The lines of a directory's file, in their order; none where there is none."""
+    path = directory / LOG
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with suppress(ValueError):  # cut short when a process was killed
+            found.append(json.loads(line))
+    return [line for line in found if isinstance(line, dict)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from ..embeddings import EmbeddingTables
 from ..errors import ConfigError, CurateError
 from ..files import read_json, whole
 from ..places import place
+from ..progress_log import recorded
 from ..stages.correlate import correlate
 from ..stages.selection import Selection
 from . import cost, documents, mixing, scorers, selection
@@ -25,8 +24,6 @@ from .found import Found, find
 from .learning import measured_saving
 from .page import page
 from .population import Sample, Tables, ranks
-
-PROGRESS = "progress.jsonl"
 
 
 @dataclass(frozen=True)
@@ -168,14 +165,3 @@ def _selection(
         return made
     more = Note(f"There are other selections: {', '.join(others)}. Report on one by naming it.")
     return Section(name=made.name, title=made.title, lead=made.lead, blocks=(*made.blocks, more))
-
-
-def recorded(root: Path) -> list[dict[str, Any]]:
-    """The lines of a directory's progress.jsonl; none where there is no such file."""
-    path = root / PROGRESS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    found = []
-    for line in lines:
-        with suppress(ValueError):  # cut short when a process was killed
-            found.append(json.loads(line))
-    return [line for line in found if isinstance(line, dict)]

@@ -14,6 +14,7 @@ from curate.corpus import Corpus
 from curate.demo import MODEL_PATH
 from curate.embeddings import EmbeddingTables
 from curate.errors import ConfigError
+from curate.progress_log import recorded
 from curate.registry import make_embedder, make_scorer
 from curate.report import documents, report
 from curate.report.charts import label
@@ -23,7 +24,6 @@ from curate.report.found import find
 from curate.report.page import _json, page
 from curate.report.population import Sample, Tables, ranks
 from curate.report.selection import Inclusion
-from curate.report.writing import recorded
 from curate.stages.embed import embed
 from curate.stages.score import score
 from curate.stages.select import select
