@@ -8,15 +8,11 @@ place of a score.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 import sys
-import threading
 import traceback
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -26,7 +22,7 @@ import numpy as np
 from scorers.base import PreparingScorer, Scored, Scorer, UnexplainedError
 
 from ..errors import ConfigError, CurateError
-from ..interrupts import GO_ON
+from .time_limit import limited
 
 BACKEND_ERROR, NOT_FINITE = "backend_error", "not_finite"
 OUT_OF_MEMORY = f"{BACKEND_ERROR}: out of memory"
@@ -86,7 +82,7 @@ def score_texts(scorer: Scorer, texts: Sequence[str], prepared: Any, policy: Pol
             documents, or, where that is the policy, on one of them.
     """
     try:
-        with _limited(policy.timeout):
+        with limited(policy.timeout):
             if prepared is not None and isinstance(scorer, PreparingScorer):
                 return _finite(scorer.score_prepared(prepared))
             return _finite(scorer.score(texts))
@@ -144,7 +140,7 @@ class _Search:
 
     def _try(self, texts: Sequence[str]) -> Scored | Exception:
         try:
-            with _limited(self.policy.timeout):
+            with limited(self.policy.timeout):
                 return _finite(self.scorer.score(texts))
         except Exception as error:
             return _let_go(error)
@@ -236,82 +232,3 @@ def _out_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
-
-
-class _TooLongError(BaseException):
-    """Time is up. No `except Exception` of a library takes it for an error of its own."""
-
-
-@contextmanager
-def _limited(seconds: float | None) -> Iterator[None]:
-    """Stop a block that takes too long, and the process where that does not help.
-
-    A signal stops the main thread in whatever it waits for. Another thread, such as that of a
-    worker of Ray, is stopped when it next comes back to Python.
-
-    Raises:
-        TimeoutError: it did.
-    """
-    if seconds is None:
-        yield
-        return
-    guard = threading.Timer(2 * seconds, _end, (seconds,))
-    guard.daemon = True
-    guard.start()
-    in_main = threading.current_thread() is threading.main_thread()
-    alarm = _by_signal if in_main else _in_thread
-    try:
-        with alarm(seconds):
-            yield
-    except _TooLongError:
-        raise TimeoutError(f"took longer than {seconds:g} s") from None
-    finally:
-        guard.cancel()
-
-
-@contextmanager
-def _by_signal(seconds: float) -> Iterator[None]:
-    """Raise `_TooLongError` in the main thread when time is up."""
-    before = signal.signal(signal.SIGALRM, _on_alarm)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def _in_thread(seconds: float) -> Iterator[None]:
-    """Raise `_TooLongError` in this thread when time is up."""
-    mine = ctypes.c_ulong(threading.get_ident())
-    over = threading.Lock()
-    is_over = False
-
-    def stop() -> None:
-        with over:
-            if not is_over:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(mine, ctypes.py_object(_TooLongError))
-
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        with over:
-            is_over = True
-        timer.cancel()
-
-
-def _on_alarm(number: int, frame: Any) -> None:  # noqa: ARG001
-    raise _TooLongError
-
-
-def _end(seconds: float) -> None:
-    message = (
-        f"\nError: the scorer took longer than --timeout {seconds:g} s for a chunk, and cannot be "
-        f"interrupted. Nothing that is done is lost. {GO_ON}\n"
-    )
-    os.write(2, message.encode())
-    os._exit(1)
