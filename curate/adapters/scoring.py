@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
@@ -23,6 +25,7 @@ from ..stages.sources import FAULTS
 MAX_DOCUMENT_BYTES = 4 * 2**20
 """A longer document is not scored, as on the command line: its reason is "too_long"."""
 _KEPT = 4
+_HOME = os.getpid()
 
 
 class Scoring:
@@ -59,6 +62,7 @@ class Scoring:
         found = texts_from([t if isinstance(t, str) else None for t in texts], MAX_DOCUMENT_BYTES)
         plain: list[str] = found.text.fill_null("").to_pylist()
         scorer = self.scorer
+        _use_one_thread_after_fork()
         try:
             scored = score_texts(scorer, plain, prepared_by(scorer, plain), Policy())
         except FAULTS as error:
@@ -94,6 +98,15 @@ class Scoring:
     def __deepcopy__(self, memo: dict[int, Any]) -> Scoring:
         """Itself: nothing about it changes, and a model is loaded once."""
         return self
+
+
+def _use_one_thread_after_fork() -> None:
+    """A forked process has none of the threads that its parent's OpenMP would wait for, forever.
+
+    Such are the processes of `num_proc` in HF datasets, where the parent has used a model before.
+    """
+    if os.getpid() != _HOME and (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
 
 
 def _check(scorer: Any) -> None:

@@ -93,6 +93,25 @@ def test_datasets_in_processes_and_streams_and_formats(
         assert made.with_format(None)["ppl_reason"][:] == REASONS
 
 
+def test_datasets_in_processes_after_a_model_was_used_here() -> None:
+    """Which leaves threads of OpenMP behind that a forked process does not have."""
+    code = f"""
+import torch
+from datasets import Dataset
+from curate.adapters import as_map
+from curate.registry import Recipe
+torch.set_num_threads(2)
+texts = Dataset.from_dict({{"text": ["a text " * 300] * 8}})
+scorer = as_map(Recipe({RECIPE.name!r}, {RECIPE.options!r}))
+one = texts.map(scorer, batched=True)
+two = texts.map(scorer, batched=True, num_proc=2, load_from_cache_file=False)
+assert abs(one[0]["perplexity"] - two[7]["perplexity"]) < 1e-5
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+
+
 def test_datasets_cache_is_used_again(dataset: Any) -> None:
     """One configuration has one hash, in this process, after use, and in another process."""
     from datasets.fingerprint import Hasher
