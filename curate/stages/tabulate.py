@@ -89,7 +89,8 @@ def tabulate(
         tell(counted)
     for shard in shards:
         report.add(found[shard.name])
-    if not report.failed:  # what is done of a shard that failed is there when it can be read again
+    failed = [shard for shard in shards if shard.name in report.failed]
+    if all(shard.is_local for shard in failed):  # a store may have it again: that goes on there
         remove(store.root / PARTS)
     if not report.shards:
         store.forget()  # so that the corrected request may write here

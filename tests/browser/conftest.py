@@ -91,7 +91,7 @@ class Opened:
             chart.locator(".main-svg").first.wait_for(timeout=20_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if BROWSER is None:
         pytest.skip("no Chromium here: apt-get install chromium")

@@ -38,7 +38,7 @@ def test_a_column(
     assert exit_code([*words, "--no-direction", "--name", "a/b"]) == 2
     assert "must be one directory's" in said(capsys)
     assert exit_code([*words[:-1], "text", "--no-direction", "--name", "t"]) == 0
-    assert "Warning: not one document has a score. Is text what" in capsys.readouterr().out
+    assert "Warning: not one document has a score. Is text what" in capsys.readouterr().err
     write_shard("web/b.parquet", ["x"], quality=["high"])
     assert exit_code([*words, "--lower-is-better", "--unit", "points"]) == 3
     printed = capsys.readouterr()

@@ -32,7 +32,7 @@ MISTAKES = [
     ("score perplexty corpus", 2, ["no command 'perplexty'", "Did you mean 'perplexity'?"]),
     ("mix fti runs.csv", 2, ["no command 'fti'", "Did you mean 'fit'?"]),
     (f"{PERPLEXITY} --modle demo", 2, ["No such option '--modle'", "--model"]),
-    (SELECT.replace("random", "topk"), 2, ["'topk' is not one of", "Did you mean 'top-k'?"]),
+    (SELECT.replace("random", "topk"), 2, ["'topk' is none of the samplers", "Did you mean 'top-k'?"]),
     (f"{SELECT} --temperature 2", 2, ["random has no option", "It is an option of softmax"]),
     ("mix fit runs.csv --law addtive --out x.json", 2, ["'addtive'", "Did you mean 'additive'?"]),
     ("mix compare runs.csv --law liner", 2, ["'liner'", "Did you mean 'linear'?"]),
@@ -48,10 +48,10 @@ MISTAKES = [
     ("select", 2, ["Choose from: top-k, inverse-propensity, softmax"]),
     ("select random --scores scores/token-prior --out x", 2, ["Give a budget, or a quota"]),
     # nothing where something was named
-    ("score perplexity nowhere --model demo --out o", 1, ["nowhere: no such file or directory"]),
+    ("score perplexity nowhere --model demo --out o", 2, ["nowhere: no such file or directory"]),
     (
         "score perplexity empty --model demo --out o",
-        1,
+        2,
         ["empty: nothing there", ".parquet, .jsonl"],
     ),
     (
@@ -64,12 +64,12 @@ MISTAKES = [
     ("combine scores/token-prior nowhere --how mean --out x", 2, ["nowhere: no score tables"]),
     (BUILD.replace("--selection selection", "--selection empty"), 2, ["`curate select` wrote"]),
     (BUILD.replace("mixture.json", "nowhere.json"), 2, ["nowhere.json: not there"]),
-    (BUILD.replace("corpus", "nowhere"), 1, ["nowhere: no such file or directory"]),
+    (BUILD.replace("corpus", "nowhere"), 2, ["nowhere: no such file or directory"]),
     ("mix fit nowhere.csv --out x.json", 2, ["nowhere.csv is not there"]),
     ("mix optimize law.json --out x.json", 2, ["Give --selection, --available"]),
     ("mix design --selection empty --out x.csv", 2, ["`curate select` wrote"]),
     ("run nowhere.yaml", 2, ["nowhere.yaml: no such file"]),
-    ("inspect nowhere", 2, ["'nowhere' does not exist"]),
+    ("inspect nowhere", 2, ["nowhere: no such directory"]),
     ("inspect empty", 2, ["nothing that curate wrote", "report.json"]),
     ("inspect empty --errors", 2, ["no tables there", "`curate embed` wrote"]),
     # a directory for a file, and a file for a directory
@@ -109,10 +109,10 @@ MISTAKES = [
     (f"{MIX_RUN} --tokenizer no/such", 2, ["The tokenizer 'no/such' cannot be loaded", "demo"]),
     (f"{MIX_RUN} --device gpu", 2, ["must be cpu, cuda or cuda:N"]),
     # columns, amounts and domains of other names
-    (f"{PERPLEXITY} --text-column content", 1, ["no column 'content'", "'id', 'text'"]),
-    (f"{PERPLEXITY} --id-column key", 1, ["no column 'key'", "--id-column"]),
-    (f"{PERPLEXITY} --domain-column lang", 1, ["no column 'lang'", "--domain-column"]),
-    ("embed corpus --out o --vector-column v", 1, ["no column 'v'", "--vector-column"]),
+    (f"{PERPLEXITY} --text-column content", 2, ["no column 'content'", "'id', 'text'"]),
+    (f"{PERPLEXITY} --id-column key", 2, ["no column 'key'", "--id-column"]),
+    (f"{PERPLEXITY} --domain-column lang", 2, ["no column 'lang'", "--domain-column"]),
+    ("embed corpus --out o --vector-column v", 2, ["no column 'v'", "--vector-column"]),
     (f"{SELECT.replace('random', 'band')} --column nope", 2, ["no column 'nope'", "'score'"]),
     (SELECT.replace("50%", "lots"), 2, ["'lots' is not a budget", "30%tok"]),
     (f"{SELECT} --quota wbe=50%", 2, ["no domain 'wbe'", "'web'"]),
@@ -133,7 +133,7 @@ MISTAKES = [
     ("run key.yaml", 2, ["select.budgt: there is no such key", "Did you mean 'budget'?"]),
     ("run broken.yaml", 2, ["broken.yaml: not YAML", "line 2"]),
     ("run made.yaml --set nothing", 2, ["--set wants key=value", "build.tokens=5M"]),
-    ("run made.yaml --set corpus.inputs=[nowhere]", 1, ["nowhere: no such file or directory"]),
+    ("run made.yaml --set corpus.inputs=[nowhere]", 2, ["nowhere: no such file or directory"]),
 ]
 
 

@@ -26,7 +26,7 @@ from curate.registry import names
 from tests.conftest import WriteShard, some_text
 from tests.integration.test_cli import commands
 
-SILENT = ("mix export", "completion", "score", "mix")
+SILENT = ("mix export", "completion", "score", "mix", "import")
 """Commands that print no figures, or only name others."""
 HEAVY = ("torch", "transformers", "faiss", "datasets", "sklearn", "scipy", "pyarrow", "numpy")
 
