@@ -23,8 +23,10 @@ def place(given: str | Path) -> Path:
     Raises:
         ConfigError: no such kind of store, or the package for it is not installed.
     """
-    if not isinstance(given, str) or "://" not in given:
-        return given if isinstance(given, Path) else Path(given)
+    if not isinstance(given, str):
+        return given  # a place already, of a store it may be
+    if "://" not in given:
+        return Path(given)
     from upath import UPath
 
     try:

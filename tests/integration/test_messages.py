@@ -32,7 +32,11 @@ MISTAKES = [
     ("score perplexty corpus", 2, ["no command 'perplexty'", "Did you mean 'perplexity'?"]),
     ("mix fti runs.csv", 2, ["no command 'fti'", "Did you mean 'fit'?"]),
     (f"{PERPLEXITY} --modle demo", 2, ["No such option '--modle'", "--model"]),
-    (SELECT.replace("random", "topk"), 2, ["'topk' is none of the samplers", "Did you mean 'top-k'?"]),
+    (
+        SELECT.replace("random", "topk"),
+        2,
+        ["'topk' is none of the samplers", "Did you mean 'top-k'?"],
+    ),
     (f"{SELECT} --temperature 2", 2, ["random has no option", "It is an option of softmax"]),
     ("mix fit runs.csv --law addtive --out x.json", 2, ["'addtive'", "Did you mean 'additive'?"]),
     ("mix compare runs.csv --law liner", 2, ["'liner'", "Did you mean 'linear'?"]),

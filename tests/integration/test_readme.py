@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.cli import main
 from curate.demo import MODEL_PATH
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +32,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_shell_blocks(room: Path) -> None:
+def test_shell_blocks(
+    room: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process: the libraries are loaded once for all commands."""
+    monkeypatch.chdir(room)
     commands = [line for block in blocks("sh") for line in block.splitlines() if line]
     assert len(commands) > 10
     for command in commands:
@@ -38,9 +44,12 @@ def test_shell_blocks(room: Path) -> None:
             target = command.split()[1]
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
             continue
-        words = command.replace("curate ", f"{sys.executable} -m curate ", 1)
-        done = subprocess.run(words, shell=True, cwd=room, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        verb, *words = shlex.split(command, comments=True)
+        assert verb == "curate", command
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        printed = capsys.readouterr()
+        assert not ended.value.code, f"{command}\n{printed.out}\n{printed.err}"
     manifest = room / "dataset/manifest.json"
     assert manifest.exists()
 
