@@ -19,6 +19,8 @@ from .wanted import Columns, Wanted
 
 _AT_ONCE = 16 * 2**20
 """Bytes of Parquet, uncompressed, that are decoded at once."""
+_UNRELEASED = 128 * 2**20
+"""Bytes that are decoded before memory that is not used any more is given back to the system."""
 _END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
@@ -30,7 +32,7 @@ def parquet_parts(wanted: Wanted) -> Iterator[Part]:
         by_value = [name for name in columns.names if _has_length(schema.field(name).type)]
         peek = pq.ParquetFile(source, metadata=file.metadata, read_dictionary=by_value)
         _check_rows(file.metadata)
-        start = 0
+        start = n_bytes = 0
         for number in range(file.metadata.num_row_groups):
             group = file.metadata.row_group(number)
             first, start = start, start + group.num_rows
@@ -48,7 +50,10 @@ def parquet_parts(wanted: Wanted) -> Iterator[Part]:
                 n_rows += len(batch)
             if n_rows != group.num_rows:
                 raise EOFError(f"row group {number} has {n_rows} of its {group.num_rows} rows")
-            pa.default_memory_pool().release_unused()
+            n_bytes += group.total_byte_size
+            if n_bytes > _UNRELEASED:
+                pa.default_memory_pool().release_unused()
+                n_bytes = 0
 
 
 def arrow_parts(wanted: Wanted) -> Iterator[Part]:
