@@ -29,8 +29,8 @@ def command() -> None:
     INPUT is a file, a directory, a glob or an fsspec URL of Parquet, JSON lines (plain, .gz, .zst)
     or Arrow shards. Tables go to OUT/<scorer>/; a run that was stopped goes on where it was.
 
-    density and the scorers after it read embeddings: those that `curate embed` wrote, or those of
-    INPUT, which they write to OUT/embeddings/ first.
+    The densities, semdedup, prototypes and coverage read embeddings: those that `curate embed`
+    wrote, or those of INPUT, which they write to OUT/embeddings/ first.
     """
 
 
