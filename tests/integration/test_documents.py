@@ -1,13 +1,14 @@
-"""What the documents say: commands that exist, examples that run, help and versions of today."""
+"""What the documents say: commands that run, examples that print it, help and versions of today."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 import curate
-from curate.cli import NAME, cli
+from curate.cli import NAME, cli, main
 from curate.cli.reference import DOCUMENT, reference
 
 ROOT = Path(__file__).parents[2]
@@ -24,23 +25,29 @@ DOCUMENTS = sorted(
     if not any(part.startswith((".", "work", "build")) for part in path.relative_to(ROOT).parts)
 )  # fmt: skip
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+EXAMPLE = re.compile(r"^```python\n(.*?)^```$(?:\n\n```\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`((?:curate|make) [a-z-]+[^`]*)`")
+PACKAGES = ("scorers", "samplers", "mixing", "curate")
+RUN_HERE = ("README.md", "curate/README.md")
+"""Their `sh` blocks make one story, told in this order; the plug-in's are run by its own test."""
+
+
+def blocks(path: str, kind: str) -> list[str]:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return [block for found, block in FENCE.findall(text) if found == kind]
 
 
 def command_lines() -> Iterator[tuple[str, str]]:
     """Every line of every fenced block that calls curate, whatever it needs to run."""
-    for path in DOCUMENTS:
-        if path == DOCUMENT:
-            continue
-        for kind, block in FENCE.findall(path.read_text(encoding="utf-8")):
-            if kind in ("", "sh"):
-                for line in block.replace("\\\n", " ").splitlines():
-                    if line.lstrip("$ ").startswith("curate "):
-                        yield str(path.relative_to(ROOT)), line.lstrip("$ ")
+    for path in (str(path.relative_to(ROOT)) for path in DOCUMENTS if path != DOCUMENT):
+        for block in [*blocks(path, ""), *blocks(path, "sh")]:
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.lstrip("$ ").startswith("curate "):
+                    yield path, line.lstrip("$ ")
 
 
 def parse(words: list[str]) -> None:
-    """Find the command, and let its parser see its options; nothing is run or looked for."""
+    """Find the command, let its parser see its options; nothing is run or looked for."""
     command: click.Command = cli
     context = click.Context(cli, info_name=NAME)
     while isinstance(command, click.Group) and words:
@@ -50,7 +57,16 @@ def parse(words: list[str]) -> None:
             assert context.info_name in ("score", "select"), name  # of a package that is not here
             return
         command, context = found, click.Context(found, context, info_name=name)
-    command.make_parser(context).parse_args(words)
+    given, rest, _ = command.make_parser(context).parse_args([*words])
+    assert not rest, rest
+    if "--option" in words:  # a name of a package that is not here
+        return
+    for parameter in command.params:
+        value = given.get(parameter.name)
+        if isinstance(parameter.type, click.Choice | click.types.IntRange) and value is not None:
+            parameter.type_cast_value(context, value)
+        if isinstance(parameter, click.Option) and parameter.required:
+            assert value is not None, parameter.opts
 
 
 @pytest.mark.parametrize(("path", "line"), sorted({*command_lines()}))
@@ -58,9 +74,13 @@ def test_a_command_and_its_options_exist(path: str, line: str) -> None:
     parse(shlex.split(line, comments=True)[1:])
 
 
-def test_an_option_that_is_gone_would_be_seen() -> None:
+def test_what_is_gone_would_be_seen() -> None:
     with pytest.raises(click.NoSuchOption):
         parse(["score", "ask-llm", "web", "--modle", "demo"])
+    with pytest.raises(click.BadParameter, match="'vlm' is not one of"):
+        parse(["score", "ask-llm", "web", "--model", "demo", "--out", "s", "--backend", "vlm"])
+    with pytest.raises(AssertionError, match="--out"):
+        parse(["score", "ask-llm", "web", "--model", "demo"])
     assert len({*command_lines()}) > 50
 
 
@@ -74,6 +94,76 @@ def test_what_is_named_in_passing_exists() -> None:
             assert name in known, (path, said)
 
 
+def test_shell_blocks_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process: the libraries are loaded once for all commands."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    commands = [
+        line for path in RUN_HERE for block in blocks(path, "sh") for line in block.splitlines()
+    ]
+    assert commands[0] == "make demo"  # takes minutes; it is `curate demo` and `curate run`
+    assert len(commands) > 30
+    for command in commands[1:]:
+        verb, *words = shlex.split(command, comments=True)
+        assert verb == NAME, command
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        printed = capsys.readouterr()
+        assert not ended.value.code, f"{command}\n{printed.out}\n{printed.err}"
+    assert (tmp_path / "dataset/manifest.json").exists()
+
+
+def test_shell_blocks_of_other_documents() -> None:
+    others = {str(path.relative_to(ROOT)) for path in DOCUMENTS} - {*RUN_HERE}
+    assert {path for path in others if blocks(path, "sh")} == {"examples/plugin/README.md"}
+
+
+def examples() -> Iterator[object]:
+    for path in (path.relative_to(ROOT) for path in DOCUMENTS):
+        found = EXAMPLE.findall((ROOT / path).read_text(encoding="utf-8"))
+        for number, (code, printed) in enumerate(found, 1):
+            yield pytest.param(code, printed, id=f"{path}-{number}")
+
+
+@pytest.mark.parametrize(("code", "printed"), [*examples()])
+def test_an_example_prints_what_it_says(tmp_path: Path, code: str, printed: str) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HF_HOME": str(tmp_path),
+        "OMP_NUM_THREADS": "1",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    }
+    (tmp_path / "example.py").write_text(code, encoding="utf-8")
+    words = [sys.executable, "example.py"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert printed, "An example needs a block with what it prints."
+    assert done.stdout == printed
+
+
+def test_every_package_and_adapter_has_an_example() -> None:
+    for path in ("README.md", *(f"{name}/README.md" for name in PACKAGES), "CONTRIBUTING.md"):
+        assert blocks(path, "python"), path
+    assert len(blocks("curate/adapters/README.md", "python")) == 4
+
+
+def test_links_lead_somewhere() -> None:
+    for path in DOCUMENTS:
+        text = FENCE.sub("", path.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if "://" in target:
+                continue
+            file, _, anchor = target.partition("#")
+            there = path.parent / file if file else path
+            assert there.exists(), (path, target)
+            if anchor:
+                heads = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+                assert anchor in {h.lower().replace(",", "").replace(" ", "-") for h in heads}
+
+
 def test_the_commands_document_is_of_today() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == reference(), (
         "Run `python -m curate.cli.reference`."
@@ -84,15 +174,3 @@ def test_the_version_that_is_cited() -> None:
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert cited["version"] == curate.__version__
     assert {"cff-version", "message", "title", "authors"} <= set(cited)
-
-
-def test_the_examples_for_contributors(tmp_path: Path) -> None:
-    found = FENCE.findall((ROOT / "CONTRIBUTING.md").read_text())
-    pairs = [(code, told) for (a, code), (b, told) in pairwise(found)
-             if (a, b) == ("python", "")]  # fmt: skip
-    assert len(pairs) == 2
-    for code, told in pairs:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
-        )
-        assert done.stdout == told, done.stderr
