@@ -51,6 +51,7 @@ def faults(server: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "2",  # ours come on top
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(remote, "_FIRST_PAUSE", 0.01)
