@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import Any
 
 import xxhash
@@ -36,7 +37,7 @@ __all__ = [
     "write_json",
 ]
 
-_ROOM, _ALIVE = "curate-out-", ".alive"
+_ROOM = "curate-out-"
 _VERSIONS = ("curate-lm", "numpy", "pyarrow", "torch", "transformers", "scikit-learn")
 
 
@@ -75,21 +76,32 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _room() -> Iterator[Path]:
-    """A local directory for a while; those of processes that were killed are removed."""
+    """A local directory for a while; those of processes that were killed are removed.
+
+    Its lock lies beside it and is taken before it is made, so that a room without one is dead.
+    """
     _remove_left_rooms()
-    with TemporaryDirectory(prefix=_ROOM) as name, FileLock(Path(name) / _ALIVE):
-        yield Path(name)
+    room = Path(gettempdir()) / f"{_ROOM}{uuid.uuid4().hex}"
+    with FileLock(_lock_of(room)):
+        room.mkdir(mode=0o700)
+        try:
+            yield room
+        finally:
+            rmtree(room, ignore_errors=True)
+            _lock_of(room).unlink(missing_ok=True)
 
 
 @cache
 def _remove_left_rooms() -> None:
     """Once in a process. The system lets go of a lock when its process dies."""
-    for room in Path(gettempdir()).glob(f"{_ROOM}*"):
-        lock = FileLock(room / _ALIVE)
-        with suppress(Timeout, OSError):
-            if (room / _ALIVE).exists():
-                with lock.acquire(timeout=0):
-                    rmtree(room, ignore_errors=True)
+    for room in Path(gettempdir()).glob(f"{_ROOM}*/"):
+        with suppress(Timeout, OSError), FileLock(_lock_of(room)).acquire(timeout=0):
+            rmtree(room, ignore_errors=True)
+            _lock_of(room).unlink(missing_ok=True)
+
+
+def _lock_of(room: Path) -> Path:
+    return room.with_name(f"{room.name}.lock")
 
 
 def write_json(path: Path, value: Any) -> None:

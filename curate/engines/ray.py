@@ -129,7 +129,7 @@ class Ray:
         resources = {"num_cpus": self.cpus, "num_gpus": self._gpus_each or None}
         retries = {"max_task_retries": _RETRIES}
         with warnings.catch_warnings():  # Ray 2.64 is to have another way to say it
-            warnings.simplefilter("ignore")
+            warnings.filterwarnings("ignore", message=".*ray_remote_args_fn")
             data = data.map(
                 _actor(make), compute=pool, ray_remote_args_fn=lambda: retries, **resources
             )
@@ -247,12 +247,21 @@ def _results(data: Any) -> Iterator[Any]:
         for row in data.iter_rows():
             yield _result(row["result"])
     except RayError as error:
-        raise BackendError(
-            f"Workers of Ray died at one piece of work {_RETRIES + 1} times, out of memory or "
-            f"because the model cannot be interrupted: {error}. What is done is kept. Give each "
-            f"more room (--worker-cpus, --worker-gpus), or use --engine local to see which "
-            f"document it is."
-        ) from error
+        raise _given_up(error) from error
+
+
+def _given_up(error: Exception) -> BackendError:
+    """What to say when Ray does not go on: after deaths of workers, or for reasons of its own."""
+    from ray import exceptions
+
+    deaths = (exceptions.RayActorError, exceptions.WorkerCrashedError, exceptions.OutOfMemoryError)
+    if not isinstance(error, deaths) and not isinstance(error.__cause__, deaths):
+        return BackendError(f"Ray gave up: {error} What is done is kept. {interrupts.GO_ON}")
+    return BackendError(
+        f"Workers of Ray died at one piece of work {_RETRIES + 1} times, out of memory or because "
+        f"the model cannot be interrupted: {error}. What is done is kept. Give each more room "
+        f"(--worker-cpus, --worker-gpus), or use --engine local to see which document it is."
+    )
 
 
 def _result(packed: bytes) -> Any:

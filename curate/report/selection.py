@@ -66,7 +66,7 @@ class Inclusion:
 
 
 def section(
-    root: Path, sample: Sample | None, scorer: int | None, covered: Covered | None, axis: str
+    root: Path, sample: Sample | None, scorer: int | None, covered: Covered | str, axis: str
 ) -> Section:
     """One selection.
 
@@ -74,7 +74,7 @@ def section(
         root: its directory.
         sample: documents, kept or not; None: score tables are not there.
         scorer: which column of the sample's scores it was made by.
-        covered: cells of embeddings that still hold a document; None: no embeddings.
+        covered: cells of embeddings that still hold a document, or why that is not known.
         axis: what the scores are, with their unit.
     """
     selection = Selection(root)
@@ -236,14 +236,10 @@ def _inclusion(found: Inclusion, domains: dict[str, Any]) -> list[Block]:
     ]
 
 
-def _covered(found: Covered | None) -> list[Block]:
-    if found is None:
-        return [
-            Note(
-                "No embeddings in this run, so it is not known what share of embedding cells is "
-                "still covered: `curate embed` writes them."
-            )
-        ]
+def _covered(found: Covered | str) -> list[Block]:
+    if isinstance(found, str):
+        told = found.rstrip(".")
+        return [Note(f"What share of embedding cells is still covered is not known: {told}.")]
     rows: list[Sequence[str | float]] = [
         ("cells (spherical k-means)", found.n_cells),
         ("that still hold a kept document", f"{found.share:.1%}"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..stages.correlate import correlate
 from ..stages.selection import Selection
 from . import cost, documents, mixing, scorers, selection
 from .blocks import Note, Section
-from .coverage import covered
+from .coverage import Covered, covered
 from .found import Found, find
 from .learning import measured_saving
 from .page import page
@@ -152,16 +152,21 @@ def _selection(
     if tables is not None and scorer is not None:
         config = tables.stores[scorer].config
         axis = f"{config['column']}, {config['unit']}"
-    cells = None
-    if found.embeddings:
-        try:
-            embedded = EmbeddingTables.open(found.embeddings[0].root)
-            cells = covered(embedded, Selection(chosen), seed)
-        except CurateError:
-            cells = None
-    made = selection.section(chosen, sample, scorer, cells, axis)
+    made = selection.section(chosen, sample, scorer, _cells(chosen, found, seed), axis)
     others = [str(path) for path in found.selections if path != chosen]
     if not others:
         return made
     more = Note(f"There are other selections: {', '.join(others)}. Report on one by naming it.")
-    return Section(name=made.name, title=made.title, lead=made.lead, blocks=(*made.blocks, more))
+    return replace(made, blocks=(*made.blocks, more))
+
+
+def _cells(chosen: Path, found: Found, seed: int) -> Covered | str:
+    """What the selection covers of the embeddings, or why that is not known."""
+    if not found.embeddings:
+        return "there are no embeddings in this run; `curate embed` writes them"
+    try:
+        embedded = EmbeddingTables.open(found.embeddings[0].root)
+        cells = covered(embedded, Selection(chosen), seed)
+    except CurateError as error:
+        return str(error)
+    return cells or "there are too few documents for two cells"

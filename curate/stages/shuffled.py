@@ -17,6 +17,7 @@ import xxhash
 import zstandard
 
 from .. import interrupts
+from ..errors import ConfigError
 from ..files import whole
 from ..progress import Amount, Progress, unheard
 from .documents import IntArray
@@ -98,6 +99,11 @@ class Shuffled:
             yield batch
             done += len(batch)
             self.progress.add(Amount(len(batch)), name, done / n_rows)
+        if done != n_rows:
+            raise ConfigError(
+                f"{name}: {done:,} of {n_rows:,} rows were found on the way. The corpus or the "
+                f"selection changed while it was built. Remove {self.out.parent} and build anew."
+            )
 
     def _rows(self, start: int, stop: int) -> Iterator[pa.RecordBatch]:
         """The copies from one rank up to another, in their order."""

@@ -122,10 +122,11 @@ class Spool:
         """The batches of a file that begin there; nothing else of it is read."""
         path: Any = self._path(number, "arrow")
         opened = pa.PythonFile(path.open("rb")) if is_remote(path) else pa.OSFile(str(path), "rb")
+        fields = self._fields
         with opened as stream:
             for start in starts.tolist():
                 stream.seek(start)
-                yield pa.ipc.read_record_batch(pa.ipc.read_message(stream), self._fields)
+                yield pa.ipc.read_record_batch(pa.ipc.read_message(stream), fields)
 
     def _path(self, number: int, suffix: str) -> Path:
         return self.directory / f"{number:08d}.{suffix}"

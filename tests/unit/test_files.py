@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from curate.errors import ConfigError
-from curate.files import claim, only_writer, read_json, whole, write_json
+from curate.files import claim, only_writer, output_directory, read_json, whole, write_json
 
 
 def test_files_are_whole_or_as_they_were(tmp_path: Path) -> None:
@@ -114,6 +114,11 @@ def test_what_a_killed_upload_left_on_this_machine_is_removed(tmp_path: Path) ->
     assert (left / "a.bin").exists()
     assert not run("live").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_where_each_file_is_a_commit() -> None:
+    with pytest.raises(ConfigError, match="would be a commit"):
+        output_directory("hf://datasets/somebody/corpus")
 
 
 def test_a_directory_has_one_writer(tmp_path: Path) -> None:
