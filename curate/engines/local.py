@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +59,7 @@ class Local:
         return function()
 
 
-def read_ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
+def read_ahead(items: Iterable[Item], depth: int = 2) -> Generator[Item, None, None]:
     """The same items, the next ``depth`` of them made in a thread while one is in use.
 
     An error in the making is raised where the item would have come.
@@ -97,7 +97,8 @@ def read_ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
             yield item  # type: ignore[misc]  # an item whenever it is not the last entry
     finally:
         stopped.set()
-        thread.join()
+        if threading.current_thread() is not thread:  # which may be where garbage is collected
+            thread.join()
 
 
 def in_processes(

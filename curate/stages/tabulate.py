@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -184,9 +184,10 @@ class _Tabulator(Generic[Chunk]):
         return partial(self._work, self.make())
 
     def _work(self, measure: Measure[Chunk], given: Iterable[Piece]) -> Iterator[_Done]:
-        steps = read_ahead(step for piece in given for step in self._steps(measure, piece))
-        for piece, of_piece in groupby(steps, key=lambda step: step.piece):
-            yield self._write(measure, piece, of_piece)
+        made = (step for piece in given for step in self._steps(measure, piece))
+        with closing(read_ahead(made)) as steps:
+            for piece, of_piece in groupby(steps, key=lambda step: step.piece):
+                yield self._write(measure, piece, of_piece)
 
     def _steps(self, measure: Measure[Chunk], piece: Piece) -> Iterator[_Step[Chunk]]:
         """What comes of a piece, its end at last; made in a thread, ahead of the work."""

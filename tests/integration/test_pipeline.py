@@ -112,8 +112,9 @@ def test_twice_and_killed_the_same_bytes(job: dict[str, Any], tmp_path: Path) ->
     run(job, tmp_path / "again")
     assert contents(tmp_path / "again") == whole
 
-    for pattern in KILL_WHEN:
-        kill_when({**job, "workers": 2}, tmp_path / "killed", pattern)
+    for number, pattern in enumerate(KILL_WHEN):
+        workers = 2 if number < 2 else 1  # two take longer to start than they save
+        kill_when({**job, "workers": workers}, tmp_path / "killed", pattern)
     run(job, tmp_path / "killed")
     assert contents(tmp_path / "killed") == whole
     assert run(job, tmp_path / "killed") == printed.replace("/whole", "/killed")
