@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from .errors import ConfigError
 from .registry import did_you_mean
@@ -253,8 +254,10 @@ def percent(share: float) -> str:
 
 
 def amount(number: float) -> str:
-    """Hours or money: whole where there are many, three digits of few."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+    """Hours or money: whole where there are many, three digits of few, never a power of ten."""
+    if number >= 100:
+        return f"{number:,.0f}"
+    return format(Decimal(f"{number:.3g}"), "f")
 
 
 def short(number: float) -> str:

@@ -142,7 +142,9 @@ def _cell(cell: Cell) -> str:
     if cell is None:
         return "\N{EN DASH}"
     if isinstance(cell, float):
-        return f"{cell:,.4g}" if abs(cell) < 1e6 else f"{cell:.3e}"
+        if 1e4 <= abs(cell) < 1e9:  # of which four digits would be a power of ten
+            return f"{cell:,.0f}"
+        return f"{cell:,.4g}"
     return f"{cell:,}" if isinstance(cell, int) else cell
 
 

@@ -38,7 +38,7 @@ def section(
         Table(
             title="All scorers",
             columns=("scorer", "measures", "direction", "documents", "scored", "without a score",
-                     "documents/s", "tokens/s", "hours"),
+                     "documents/s", "tokens/s", "seconds"),
             rows=overview,
             caption="Speed is that of the recorded runs, reading included.",
         )
@@ -66,7 +66,7 @@ def _overview(store: ScoreStore, counts: Mapping[str, Any], measured: Measured |
     if measured is None or not measured.seconds:
         return [*cells, None, None, None]
     tokens = None if measured.tokens is None else measured.tokens / measured.seconds
-    return [*cells, measured.documents / measured.seconds, tokens, measured.seconds / 3600]
+    return [*cells, measured.documents / measured.seconds, tokens, measured.seconds]
 
 
 def _of_scorer(
