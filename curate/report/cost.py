@@ -192,7 +192,7 @@ def _beside(
     if train is None or not tokens:
         return [
             Note(
-                "What training costs was not said: give --train-parameters, such as 7B, and "
+                "What training costs was not said: give --train, such as 7B, and "
                 "--train-tokens, such as 1T, to see after how many runs scoring pays."
             )
         ]

@@ -87,12 +87,23 @@ def verified(found: Mapping[str, Any]) -> list[Block]:
     return made
 
 
+def _verdict(name: str, said: Sequence[str], good: bool) -> list[Block]:
+    """What was recorded. A warning is the verdict alone, and what else is worse."""
+    if good:
+        return [Note(" ".join(said))]
+    verdict = next((at for at, one in enumerate(said) if one.startswith(f"{name} is ")), 0)
+    warns = [at <= verdict or "WORSE" in one for at, one in enumerate(said)]
+    warning = " ".join(one for one, warn in zip(said, warns, strict=True) if warn)
+    rest = " ".join(one for one, warn in zip(said, warns, strict=True) if not warn)
+    return [Note(warning, tone="warning"), *([Note(rest)] if rest else [])]
+
+
 def _proposal(one: Mapping[str, Any], level: str) -> list[Block]:
     name, gains = one["label"], one["gains"]
     verdicts = [gain["verdict"] for gain in gains.values()]
     default = gains.get(one["default"]) if one["default"] is not None else None
     good = default is not None and default["verdict"] == _GOOD and "worse" not in verdicts
-    made: list[Block] = [Note(" ".join(one["said"]), tone="plain" if good else "warning")]
+    made = _verdict(name, one["said"], good)
     if gains:
         series = {
             which: (

@@ -61,11 +61,15 @@ def report(
 
     Raises:
         ConfigError: no such directory, nothing in it that curate wrote, or ``out`` is a directory.
+        CorpusError: no shards in ``corpus``. One that the pipeline names may be gone: the page says
+            so.
     """
     path = place(out)
     if path.is_dir():
         raise ConfigError(f"{out}: a directory. Name the file to write, such as {out}/report.html.")
     found = find(run)
+    if corpus is not None:
+        _ = corpus.shards  # a wrong name is known at once
     sections = [*_sections(found, corpus or _own_corpus(found), training, seed)]
     names = (place(one).absolute().name or str(one) for one in run)
     title = f"curate: {', '.join(names)}"

@@ -66,7 +66,7 @@ def test_what_is_not_known_is_said_and_not_guessed() -> None:
     assert (rows["perplexity"]["device"], rows["perplexity"]["seconds"]) == ("not recorded", None)
     said = texts(found)
     assert "Without FLOPs: density, perplexity." in said
-    assert "give --train-parameters, such as 7B, and --train-tokens" in said
+    assert "give --train, such as 7B, and --train-tokens" in said
     assert not any(isinstance(block, Chart) for block in found.blocks)
     assert section({}, None) is None
 

@@ -221,7 +221,9 @@ def test_a_verified_proposal(room: Path, tmp_path: Path) -> None:
     report(planted_law(), trial, runs_of(trial, turn=-1), tmp_path, limits=(6_000_000, 4.0))
     bad = section(None, None, None, tmp_path / "verify.json", None, None)
     warnings = [note.text for note in blocks(bad, Note) if note.tone == "warning"]
-    assert any("proposed is WORSE than proportional" in text for text in warnings)
+    worse = [text for text in warnings if "proposed is WORSE than proportional" in text]
+    assert len(worse) == 1
+    assert "interval predicted" not in worse[0]  # the verdict alone, not all that was said
 
 
 def test_curves_of_a_check_tell_what_filtering_saves(room: Path) -> None:

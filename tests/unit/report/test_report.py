@@ -13,7 +13,7 @@ from curate.cli import main
 from curate.corpus import Corpus
 from curate.demo import MODEL_PATH
 from curate.embeddings import EmbeddingTables
-from curate.errors import ConfigError
+from curate.errors import ConfigError, CorpusError
 from curate.progress_log import recorded
 from curate.registry import make_embedder, make_scorer
 from curate.report import documents, report
@@ -187,6 +187,8 @@ def test_texts_need_the_corpus_that_was_scored(run: Path, tmp_path: Path) -> Non
     (tmp_path / "corpus/web/a.jsonl").unlink()
     said = of(Corpus(inputs=(str(tmp_path / "corpus"),)))
     assert "Texts of these shards are not there to be shown: web/a.jsonl (not there)." in said
+    with pytest.raises(CorpusError, match="no such file or directory"):
+        of(Corpus(inputs=(str(tmp_path / "corpsu"),)))
 
 
 def test_progress_that_was_cut_short(tmp_path: Path) -> None:
@@ -202,7 +204,8 @@ def test_progress_that_was_cut_short(tmp_path: Path) -> None:
         (["--train", "many"], "many"),
         (["--train", "7B", "--hardware", "h101"], "Did you mean 'h100'?"),
         (["--out", "."], "Name the file to write"),
-        (["--corpus", "nowhere"], ""),
+        (["--corpus", "nowhere"], "nowhere: no such file or directory"),
+        ([], ""),
     ],
 )
 def test_the_command(
